@@ -69,6 +69,8 @@ type clusterMember struct {
 	own       *rule.Set     // the same
 	presented time.Time     // when we presented ourselves last
 	applied   time.Time     // when a record was applied last
+	// what an operator should repair at the topics of the cluster, by what does not work
+	problems map[string]error
 }
 
 const (
@@ -80,6 +82,8 @@ const (
 	retryFrames  = time.Second
 	topicSilent  = time.Minute // after which it is asked whether a topic is gone
 	topicsEvery  = 15 * time.Second
+
+	settingsEvery = 10 * time.Minute
 )
 
 // framesTopic is the topic that orders what counts in a cluster.
@@ -99,7 +103,7 @@ func (p *process) openCluster(set *rule.Set) error {
 		home:  models.Partition{Topic: topic},
 		ready: make(chan struct{}), moved: make(chan struct{}), changed: make(chan struct{}),
 		ticked: -1, leading: make(chan struct{}, 1),
-		saving: make(chan struct{}, 1),
+		saving: make(chan struct{}, 1), problems: map[string]error{},
 	}
 	o := p.config.source()
 	o.Client.Dial = p.network.dial
@@ -302,6 +306,7 @@ func (m *clusterMember) follow(ctx context.Context) error {
 	helpers.Go(func() { m.joinElection(helping) })
 	helpers.Go(func() { m.lead(helping) })
 	helpers.Go(func() { m.writeSnapshots(helping) })
+	helpers.Go(func() { m.checkTopics(helping) })
 	saved := time.Now()
 	err := m.topic.Tail(ctx, m.next(), func(batch []kafka.OrderedRecord) error {
 		if err := m.apply(batch); err != nil {
@@ -347,7 +352,6 @@ func (m *clusterMember) prepare(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-			m.checkTopics(ctx)
 			return nil
 		case ctx.Err() != nil:
 			return nil
@@ -363,23 +367,36 @@ func (m *clusterMember) prepare(ctx context.Context) error {
 	}
 }
 
-// checkTopics says what operators should change about the topics.
+// checkTopics checks the settings of the topics until ctx is done.
 func (m *clusterMember) checkTopics(ctx context.Context) {
-	for name, topic := range map[string]*kafka.OrderedTopic{
-		m.home.Topic: m.topic, m.p.config.snapshotsTopic(): m.snapshots,
-	} {
-		problems, err := topic.Settings(ctx)
-		if err != nil {
-			m.log.Warn("the settings of a topic of the cluster are not known", "topic", name,
-				"error", err)
+	for ctx.Err() == nil {
+		for _, topic := range []*kafka.OrderedTopic{m.topic, m.snapshots} {
+			problems, err := topic.Settings(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				m.log.Warn("the settings of a topic of the cluster are not known", "error", err)
+			default:
+				m.note(fmt.Sprintf("topic %q is not set up for a cluster", topic.Name()),
+					errors.Join(problems...))
+			}
 		}
-		for _, problem := range problems {
-			m.log.Warn("a topic of the cluster is not set up as it should be", "topic", name,
-				"problem", problem)
-		}
-		if err := topic.MayDelete(ctx); kafka.IsDenied(err) {
-			m.log.Warn("snapshots do not shorten the topics of the cluster", "error", err)
-		}
+		wait.Sleep(ctx, settingsEvery)
+	}
+}
+
+// note notes what does not work with the topics of the cluster, and logs it when that changes; nil
+// says that it works.
+func (m *clusterMember) note(what string, err error) {
+	m.mu.Lock()
+	before := m.problems[what]
+	if m.problems[what] = err; err == nil {
+		delete(m.problems, what)
+	}
+	m.mu.Unlock()
+	if err != nil && (before == nil || before.Error() != err.Error()) {
+		m.log.Error(what, "error", err)
 	}
 }
 

@@ -400,15 +400,14 @@ func (m *clusterMember) writeSnapshots(ctx context.Context) {
 		m.mu.Unlock()
 		if due {
 			tried = time.Now()
-			if err := m.writeSnapshot(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error("a snapshot of the cluster cannot be written; the frames topic grows "+
-					"meanwhile", "error", err)
+			if err := m.writeSnapshot(ctx); ctx.Err() == nil {
+				m.note("a snapshot cannot be written, so the frames topic grows", err)
 			}
 		}
 		if notifies && time.Since(deleted) >= min(every, deleteEvery) {
 			deleted = time.Now()
-			if err := m.deleteOld(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error("old records of the cluster are not deleted", "error", err)
+			if err := m.deleteOld(ctx); ctx.Err() == nil {
+				m.note("old records of the cluster are not deleted", err)
 			}
 		}
 	}

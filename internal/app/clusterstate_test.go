@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
@@ -107,5 +110,100 @@ func TestClusterRefusesTornSnapshot(t *testing.T) {
 					err)
 			}
 		}
+	})
+}
+
+// checked is what a health check says; nil for none of that name.
+func checked(r *run, name string) error {
+	for _, c := range r.ready() {
+		if c.Name == name {
+			return c.Err()
+		}
+	}
+	return nil
+}
+
+// A snapshot that cannot be written is a problem of health, with the reason, as long as it lasts;
+// and /metrics has its age also before the first one.
+func TestClusterSnapshotFails(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		t := w.t
+		allow := w.denyDelete()
+		a := w.start("a", w.often)
+		w.spread("s", 600)
+		err := checked(a, "cluster topics")
+		if err == nil || !strings.Contains(err.Error(), "allow DELETE on it") ||
+			!strings.Contains(err.Error(), "a snapshot cannot be written") {
+			t.Errorf("without DELETE the health check says %v", err)
+		}
+		const age = "alert_engine_cluster_snapshot_age_seconds"
+		if got := gauge(t, a, age); got < 60 {
+			t.Errorf("the age of the newest snapshot is %v, want that of the cluster", got)
+		}
+		allow()
+		time.Sleep(2 * time.Minute)
+		if err := checked(a, "cluster topics"); err != nil {
+			t.Errorf("with DELETE the health check says %v", err)
+		}
+		if got := gauge(t, a, age); got > 15 {
+			t.Errorf("the age of the newest snapshot is %v", got)
+		}
+		a.end()
+	})
+}
+
+// gauge is a metric without labels.
+func gauge(t *testing.T, r *run, name string) float64 {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Errorf("there is no metric %s", name)
+	return 0
+}
+
+// Settings of the topics are checked beside the start, which does not wait for them; those that
+// members cannot work with are a problem of health until they are repaired.
+func TestClusterChecksTopics(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		t := w.t
+		admin := kadm.NewClient(w.producer)
+		keep, topic := "1000", "log-monitoring-group.frames"
+		_, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{
+			"retention.ms": &keep, "message.timestamp.type": kadm.StringPtr("LogAppendTime"),
+			"max.message.bytes": kadm.StringPtr("8388608"),
+		}, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := w.refuseWhile(kmsg.DescribeConfigs, func(kmsg.Request) bool { return true })
+		a := w.start("a", w.clustered)
+		if !a.state.cluster.isReady() {
+			t.Error("the member waits for the settings of its topics")
+		}
+		answer()
+		time.Sleep(settingsEvery)
+		err = checked(a, "cluster topics")
+		if err == nil || !strings.Contains(err.Error(), "retention.ms is 1000") {
+			t.Errorf("the health check says %v", err)
+		}
+		_, err = admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{
+			{Op: kadm.SetConfig, Name: "retention.ms", Value: kadm.StringPtr("-1")}}, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(settingsEvery)
+		if err := checked(a, "cluster topics"); err != nil {
+			t.Errorf("with the right setting the health check says %v", err)
+		}
+		a.end()
 	})
 }

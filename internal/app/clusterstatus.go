@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 // clusterSilent is after how long without a record the topic of the cluster is in trouble: its
 // leader sends a tick four times a second.
 const clusterSilent = 15 * time.Second
+
+// snapshotsOld is after how many times the time between two snapshots the newest one is old.
+const snapshotsOld = 6
 
 // health is an error while this member does not decide what the others decide.
 func (m *clusterMember) health() error {
@@ -37,8 +41,25 @@ func (m *clusterMember) health() error {
 	return nil
 }
 
-// note says what this member does.
-func (m *clusterMember) note() string {
+// topicsHealth is an error while an operator should repair a topic of the cluster; members go on
+// meanwhile.
+func (m *clusterMember) topicsHealth() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, what := range slices.Sorted(maps.Keys(m.problems)) {
+		errs = append(errs, fmt.Errorf("%s: %w", what, m.problems[what]))
+	}
+	most := snapshotsOld * m.p.config.Cluster.SnapshotEvery
+	if age := m.fold.SnapshotAge(); age > most {
+		errs = append(errs, fmt.Errorf("the newest snapshot is %s old; the frames topic grows",
+			duration.Format(age.Round(time.Second))))
+	}
+	return errors.Join(errs...)
+}
+
+// currentRole is role for the health check.
+func (m *clusterMember) currentRole() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.role()
@@ -135,7 +156,8 @@ var (
 	clusterAge = prometheus.NewDesc("alert_engine_cluster_record_age_seconds",
 		"Seconds since this member has applied a record of the frames topic.", nil, nil)
 	clusterSnapshotAge = prometheus.NewDesc("alert_engine_cluster_snapshot_age_seconds",
-		"Seconds since the newest snapshot was written, by the time of the frames topic.", nil, nil)
+		"Seconds since the newest snapshot was begun, by the time of the frames topic; before the "+
+			"first one, since this member's first record.", nil, nil)
 	clusterSnapshotBytes = prometheus.NewDesc("alert_engine_cluster_snapshot_bytes",
 		"Bytes of the newest snapshot, before compression.", nil, nil)
 	clusterHeld = prometheus.NewDesc("alert_engine_cluster_held_back_seconds",
@@ -156,7 +178,7 @@ func (c clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 	_, epoch := m.fold.Leader()
 	leads, applied := m.role() == "leader", m.applied
 	_, held := m.slowest()
-	snapshots, now := m.fold.Snapshots(), m.fold.Now()
+	snapshots, age := m.fold.Snapshots(), m.fold.SnapshotAge()
 	m.mu.Unlock()
 	gauge := func(d *prometheus.Desc, v float64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
@@ -176,8 +198,8 @@ func (c clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(clusterAge, time.Since(applied).Seconds())
 	}
 	gauge(clusterHeld, held.Seconds())
+	gauge(clusterSnapshotAge, age.Seconds())
 	if n := len(snapshots); n > 0 {
-		gauge(clusterSnapshotAge, now.Sub(snapshots[n-1].At).Seconds())
 		gauge(clusterSnapshotBytes, float64(snapshots[n-1].Bytes))
 	}
 	counter(clusterTakeovers, counts.Claims)

@@ -124,6 +124,30 @@ func (w *world) refuseWhile(key kmsg.Key, refuse func(kmsg.Request) bool) (stop 
 	return func() { stopped.Store(true) }
 }
 
+// denyDelete denies all clients to delete records, until it is allowed again.
+func (w *world) denyDelete() (allow func()) {
+	var allowed atomic.Bool
+	cluster := w.broker.Cluster()
+	cluster.ControlKey(kmsg.DeleteRecords.Int16(),
+		func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if allowed.Load() {
+				return nil, nil, false
+			}
+			cluster.KeepControl()
+			answer := r.ResponseKind().(*kmsg.DeleteRecordsResponse)
+			for _, asked := range r.(*kmsg.DeleteRecordsRequest).Topics {
+				topic := kmsg.NewDeleteRecordsResponseTopic()
+				topic.Topic = asked.Topic
+				partition := kmsg.NewDeleteRecordsResponseTopicPartition()
+				partition.ErrorCode = kerr.TopicAuthorizationFailed.Code
+				topic.Partitions = append(topic.Partitions, partition)
+				answer.Topics = append(answer.Topics, topic)
+			}
+			return answer, nil, true
+		})
+	return func() { allowed.Store(true) }
+}
+
 // A cluster does not begin with the state of an instance if no snapshot of it can be written: other
 // members could never join. The error says which right is missing.
 func TestClusterInheritsOnlyWithDelete(t *testing.T) {
@@ -133,24 +157,7 @@ func TestClusterInheritsOnlyWithDelete(t *testing.T) {
 		single := w.start("a")
 		w.spread("s", 40)
 		single.end()
-		cluster, allowed := w.broker.Cluster(), false
-		cluster.ControlKey(kmsg.DeleteRecords.Int16(),
-			func(r kmsg.Request) (kmsg.Response, error, bool) {
-				if allowed {
-					return nil, nil, false
-				}
-				cluster.KeepControl()
-				answer := r.ResponseKind().(*kmsg.DeleteRecordsResponse)
-				for _, asked := range r.(*kmsg.DeleteRecordsRequest).Topics {
-					topic := kmsg.NewDeleteRecordsResponseTopic()
-					topic.Topic = asked.Topic
-					partition := kmsg.NewDeleteRecordsResponseTopicPartition()
-					partition.ErrorCode = kerr.TopicAuthorizationFailed.Code
-					topic.Partitions = append(topic.Partitions, partition)
-					answer.Topics = append(answer.Topics, topic)
-				}
-				return answer, nil, true
-			})
+		allow := w.denyDelete()
 		denied := w.prepare("a")
 		w.often(denied.process)
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -159,7 +166,7 @@ func TestClusterInheritsOnlyWithDelete(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "allow DELETE on it") {
 			t.Errorf("without DELETE the member ends with %v", err)
 		}
-		allowed = true
+		allow()
 		first := w.start("a", w.often)
 		second := w.start("b", w.often)
 		w.spread("s", 20)

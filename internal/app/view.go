@@ -102,7 +102,8 @@ func (p *process) ready() []web.Check {
 		{Name: "our topics", Err: p.topics.health, Soft: true},
 	}
 	if m := p.state.cluster; m != nil {
-		list = append(list, web.Check{Name: "cluster", Err: m.health, Note: m.note})
+		list = append(list, web.Check{Name: "cluster", Err: m.health, Note: m.currentRole},
+			web.Check{Name: "cluster topics", Err: m.topicsHealth, Soft: true})
 	}
 	if p.config.Kafka.RecordsTopic != "" {
 		list = append(

@@ -94,8 +94,9 @@ type Fold struct {
 	snapshots []Stored
 	inherited bool // from an instance without a cluster
 
-	since      time.Time // the time of records when the last snapshot was announced
-	sinceBytes int64     // of frames that were applied since
+	// the time of records when the last snapshot was announced; of the first record before that
+	since      time.Time
+	sinceBytes int64 // of frames that were applied since
 
 	dirty    map[string]bool // entries of notified
 	quiet    map[string]bool // silences that have changed
@@ -141,6 +142,9 @@ func (f *Fold) Apply(offset int64, at time.Time, b []byte) error {
 	f.counts.Records++
 	if at.After(f.now) {
 		f.now = at
+	}
+	if f.since.IsZero() {
+		f.since = f.now
 	}
 	if len(b) > 0 && b[0] > recordVersion {
 		return &VersionError{offset, b[0]}

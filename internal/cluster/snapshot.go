@@ -262,13 +262,19 @@ func (f *Fold) Deletable() (s Stored, ok bool) {
 	return s, false
 }
 
+// SnapshotAge is how long before the newest record the newest snapshot was begun; before the first
+// one, how long ago the first record was that we have applied.
+func (f *Fold) SnapshotAge() time.Duration {
+	if n := len(f.snapshots); n > 0 {
+		return f.now.Sub(f.snapshots[n-1].At)
+	}
+	return f.now.Sub(f.since)
+}
+
 // SnapshotDue reports whether it is on us to write a snapshot: the last one is so old, or so many
 // bytes were written since. Followers come first, one after another if one does not do it, and the
 // leader last. The cluster has to have rules by then.
 func (f *Fold) SnapshotDue(every time.Duration, most int64) bool {
-	if f.since.IsZero() {
-		f.since = f.now // of the first record that we have applied
-	}
 	if f.inherited && len(f.snapshots) == 0 {
 		return f.rules.Hash != 0 // others wait for it
 	}

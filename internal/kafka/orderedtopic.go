@@ -58,6 +58,9 @@ func NewOrderedTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Ordered
 	}, nil
 }
 
+// Name is the name of the topic.
+func (t *OrderedTopic) Name() string { return t.topic }
+
 // Close drops what is not written yet.
 func (t *OrderedTopic) Close() { t.renewable.Close() }
 
@@ -213,9 +216,9 @@ func (t *OrderedTopic) IsMissing(ctx context.Context, topic string) bool {
 	return err == nil && IsGone(meta.Topics[topic].Err)
 }
 
-// Settings returns what is set otherwise at the topic than members need it. Without the right to
-// know that, it says so.
-func (t *OrderedTopic) Settings(ctx context.Context) (problems []string, err error) {
+// Settings returns what is set otherwise at the topic than members need it. The error says why that
+// is not known.
+func (t *OrderedTopic) Settings(ctx context.Context) (problems []error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)
 	defer cancel()
 	answer, err := kadm.NewClient(t.current()).DescribeTopicConfigs(ctx, t.topic)
@@ -229,13 +232,13 @@ func (t *OrderedTopic) Settings(ctx context.Context) (problems []string, err err
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed),
 		errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return []string{"its settings cannot be read (allow DESCRIBE_CONFIGS on it)"}, nil
+		return nil, fmt.Errorf("topic %q: %w (allow DESCRIBE_CONFIGS on it)", t.topic, err)
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("topic %q: %w", t.topic, err)
 	}
 	for _, one := range config.Configs {
 		if problem := orderedSetting(one.Key, one.MaybeValue()); problem != "" {
-			problems = append(problems, problem)
+			problems = append(problems, errors.New(problem))
 		}
 	}
 	return problems, nil
