@@ -59,9 +59,8 @@ func (x *Export) Close() {
 }
 
 // Import replaces everything in the store by what state puts, as one commit: when it fails, the
-// store is as it was. Each key is put once. No transition waits for delivery afterwards. Checkpoints
-// are neither begun nor committed meanwhile; state may take its time, since the store is not locked
-// while it reads.
+// store is as it was. Each key is put once. No transition waits for delivery afterwards. state may
+// take its time: the store is not locked meanwhile.
 func (s *Store) Import(
 	positions map[Source]Position,
 	history []models.Alert,
