@@ -20,6 +20,7 @@ var (
 	levelUnknown   = newLevel("UNKNOWN", 0)
 	levelTrace     = newLevel("TRACE", 1)
 	levelDebug     = newLevel("DEBUG", 5)
+	levelHTTP      = newLevel("HTTP", 7) // of winston, between debug and info
 	levelInfo      = newLevel("INFO", 9)
 	levelNotice    = newLevel("NOTICE", 10)
 	levelSuccess   = newLevel("SUCCESS", 10) // of Loguru, between info and warning
@@ -128,6 +129,8 @@ func knownLevel(word string) level {
 		return levelTrace
 	case "debug", "fine", "config", "dbg", "debu", "dbug", "deb", "d", "d1", "d2", "d3", "d4", "d5":
 		return levelDebug
+	case "http":
+		return levelHTTP
 	case "info", "information", "informational", "inf", "i", "log":
 		return levelInfo
 	case "notice", "ntc", "noti", "note":
