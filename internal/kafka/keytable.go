@@ -24,7 +24,8 @@ type KeyTableConfig struct {
 	Client  ClientConfig
 	Topic   string
 	MaxKeys int // further keys are rejected
-	// keep the values, too, of at most so many bytes together; 0 for the keys alone
+	// keep the values, too, of at most so many bytes together; further values are rejected with
+	// their keys; 0 for the keys alone
 	MaxValues int
 	// the topic must be read to its end within this time after a broker has answered
 	LoadTimeout time.Duration
@@ -43,15 +44,15 @@ type KeyTable struct {
 	keys     []string   // sorted
 	values   map[string]string
 	loaded   bool  // the topic was read to its end
-	rejected int64 // records with too long keys, or over MaxKeys
+	rejected int64 // records with too long keys or values, or over MaxKeys or MaxValues
 	err      error // why the keys may be stale
 }
 
 const (
 	maxKeyBytes   = 1024
 	maxValueBytes = 16 << 10
-	// until the end of the topic is reached so many times MaxKeys are held, since tombstones may
-	// follow
+	// until the end of the topic is reached so many times MaxKeys and MaxValues are held, since
+	// tombstones may follow
 	loadSlack     = 4
 	tablePollWait = time.Second
 	// check whether the topic was recreated or resized
@@ -90,7 +91,7 @@ func (k *KeyTable) Values() (values map[string]string, known bool) {
 	return k.values, k.loaded
 }
 
-// Rejected is the number of records whose key was over MaxKeys, or whose key or value too long.
+// Rejected is the number of records over MaxKeys or MaxValues, or whose key or value is too long.
 func (k *KeyTable) Rejected() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -226,7 +227,8 @@ type tableSession struct {
 	bytes     int // of values
 	added     int
 	rejected  int64
-	overLimit int64 // of rejected: those over MaxKeys
+	overLimit int64 // of rejected: those over MaxKeys or MaxValues
+	least     int   // bytes of the smallest value of overLimit
 	keyless   int64 // records without a key
 	loaded    bool  // the end was reached
 	changed   bool
@@ -322,16 +324,16 @@ func (s *tableSession) take(r *kgo.Record) {
 		s.changed = s.changed || there
 		s.remove(key)
 	case there && s.table.cfg.MaxValues == 0:
-	case len(key) > maxKeyBytes || !s.keepsValue(key, r.Value):
+	case len(key) > maxKeyBytes || s.table.cfg.MaxValues > 0 && len(r.Value) > maxValueBytes:
 		s.remove(key) // what it was before does not hold any more
 		s.rejected++
 		s.changed = true
+	case !there && len(s.keys) >= most || !s.fits(key, r.Value):
+		s.remove(key)
+		s.refuse(len(r.Value))
+		s.changed = true
 	case there:
 		s.changed = s.setValue(key, r.Value) || s.changed
-	case len(s.keys) >= most:
-		s.rejected++
-		s.overLimit++
-		s.changed = true
 	default:
 		s.added++
 		s.keys[key], s.changed = s.added, true
@@ -339,22 +341,31 @@ func (s *tableSession) take(r *kgo.Record) {
 	}
 }
 
-// keepsValue says whether there is room for a value.
-func (s *tableSession) keepsValue(key string, value []byte) bool {
+// fits says whether there is room for a value.
+func (s *tableSession) fits(key string, value []byte) bool {
 	most := s.table.cfg.MaxValues
 	if !s.loaded {
 		most *= loadSlack
 	}
-	return most == 0 ||
-		len(value) <= maxValueBytes && s.bytes-len(s.values[key])+len(value) <= most
+	return most == 0 || s.bytes-len(s.values[key])+len(value) <= most
+}
+
+// refuse counts a record for which there is no room.
+func (s *tableSession) refuse(bytes int) {
+	if s.overLimit == 0 || bytes < s.least {
+		s.least = bytes
+	}
+	s.rejected++
+	s.overLimit++
 }
 
 // setValue keeps the value of a key, and says whether it is another one than before.
 func (s *tableSession) setValue(key string, value []byte) bool {
-	if s.table.cfg.MaxValues == 0 || s.values[key] == string(value) {
+	before, there := s.values[key]
+	if s.table.cfg.MaxValues == 0 || there && before == string(value) {
 		return false
 	}
-	s.bytes += len(value) - len(s.values[key])
+	s.bytes += len(value) - len(before)
 	s.values[key] = string(value)
 	return true
 }
@@ -365,21 +376,30 @@ func (s *tableSession) remove(key string) {
 	delete(s.keys, key)
 }
 
-// trim rejects the newest keys when there are more than MaxKeys at the end of the topic.
+// hasRoom says whether the table is within MaxKeys and MaxValues with some more.
+func (s *tableSession) hasRoom(keys, bytes int) bool {
+	return len(s.keys)+keys <= s.table.cfg.MaxKeys &&
+		(s.table.cfg.MaxValues == 0 || s.bytes+bytes <= s.table.cfg.MaxValues)
+}
+
+// trim rejects the newest keys when there are more than MaxKeys, or more bytes than MaxValues, at
+// the end of the topic.
 func (s *tableSession) trim() {
-	over := len(s.keys) - s.table.cfg.MaxKeys
-	if over <= 0 {
+	if s.hasRoom(0, 0) {
 		return
 	}
 	byAge := slices.SortedFunc(
 		maps.Keys(s.keys),
 		func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) },
 	)
-	for _, key := range byAge[:over] {
+	for _, key := range byAge {
+		if s.hasRoom(0, 0) {
+			return
+		}
+		bytes := len(s.values[key])
 		s.remove(key)
+		s.refuse(bytes)
 	}
-	s.rejected += int64(over)
-	s.overLimit += int64(over)
 }
 
 // publish makes the session's keys current.
@@ -400,16 +420,17 @@ func (s *tableSession) publish() {
 		k.log.Warn("records without a key were ignored", "records", s.keyless)
 	}
 	if s.rejected > 0 && refusedBefore == 0 {
-		k.log.Error("keys were rejected: too many or too long", "kept", len(keys),
-			"most", k.cfg.MaxKeys, "longest", maxKeyBytes, "refused", s.rejected)
+		k.log.Error("keys or values were rejected: too many or too long", "kept", len(keys),
+			"most", k.cfg.MaxKeys, "longest", maxKeyBytes, "value_bytes", s.bytes,
+			"most_value_bytes", k.cfg.MaxValues, "refused", s.rejected)
 	}
 	k.cfg.OnChange()
 }
 
-// checkTopic requests a new session when the topic was recreated or resized, or when rejected
-// keys now have room.
+// checkTopic requests a new session when the topic was recreated or resized, or when a rejected
+// record now has room.
 func (s *tableSession) checkTopic(ctx context.Context) error {
-	if s.overLimit > 0 && len(s.keys) < s.table.cfg.MaxKeys {
+	if s.overLimit > 0 && s.hasRoom(1, s.least) {
 		return errTableChanged
 	}
 	spans, err := s.listSpans(ctx)

@@ -35,17 +35,22 @@ func compactTopic(o *devbroker.Options) { o.Topics[0].Compact = true }
 
 // kept runs Keys of the topic of a bed until the test stops them.
 func (b *bed) kept(most int) (k *KeyTable, changes *atomic.Int64, stop func()) {
+	return b.keptWith(func(c *KeyTableConfig) { c.MaxKeys = most })
+}
+
+func (b *bed) keptWith(
+	change func(*KeyTableConfig),
+) (k *KeyTable, changes *atomic.Int64, stop func()) {
 	changes = new(atomic.Int64)
-	k = NewKeyTable(
-		KeyTableConfig{
-			Client:      b.clientConfig(),
-			Topic:       b.topic,
-			MaxKeys:     most,
-			LoadTimeout: time.Minute,
-			Logger:      b.logger(),
-			OnChange:    func() { changes.Add(1) },
-		},
-	)
+	c := KeyTableConfig{
+		Client:      b.clientConfig(),
+		Topic:       b.topic,
+		LoadTimeout: time.Minute,
+		Logger:      b.logger(),
+		OnChange:    func() { changes.Add(1) },
+	}
+	change(&c)
+	k = NewKeyTable(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- k.Run(ctx) }()
@@ -198,5 +203,61 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 		if _, _, err := ReadKeyTable(ctx, cfg); err == nil {
 			t.Error("they are read of a broker that is away")
 		}
+	})
+}
+
+// putValue writes a key with a value.
+func putValue(b *bed, key, value string) {
+	b.t.Helper()
+	r := &kgo.Record{Topic: b.topic, Key: []byte(key), Value: []byte(value)}
+	if err := b.client.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// The values of a table are bounded together, also when the topic has more at the start; what is
+// refused for lack of room is read again when there is room. An empty value is a value.
+func TestValuesAreBounded(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		for i := range 6 {
+			putValue(b, fmt.Sprint("k", i), strings.Repeat("v", 30))
+		}
+		putValue(b, "long", strings.Repeat("v", maxValueBytes+1))
+		k, changes, stop := b.keptValues(100, 100)
+		b.waitKeys(k, "k0", "k1", "k2")
+		if k.Rejected() != 4 {
+			t.Errorf("%d are refused", k.Rejected())
+		}
+		putValue(b, "k0", "new")
+		b.waitValue(k, "k0", "new")
+		time.Sleep(2 * tableCheckInterval)
+		b.waitKeys(k, "k0", "k1", "k2", "k3")
+		if k.Rejected() != 3 {
+			t.Errorf("when there is room %d are refused", k.Rejected())
+		}
+		before := changes.Load()
+		time.Sleep(5 * tableCheckInterval)
+		if n := changes.Load() - before; n != 0 {
+			t.Errorf("without room the topic is read anew %d times", n)
+		}
+		putValue(b, "k1", "")
+		b.waitValue(k, "k1", "")
+		putValue(b, "empty", "")
+		b.waitValue(k, "empty", "")
+		stop()
+	}, compactTopic)
+}
+
+// keptValues runs a KeyTable with values until the test stops it.
+func (b *bed) keptValues(most, bytes int) (k *KeyTable, changes *atomic.Int64, stop func()) {
+	return b.keptWith(func(c *KeyTableConfig) { c.MaxKeys, c.MaxValues = most, bytes })
+}
+
+func (b *bed) waitValue(k *KeyTable, key, want string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("that %s is %q", key, want), func() bool {
+		values, known := k.Values()
+		value, there := values[key]
+		return known && there && value == want
 	})
 }
