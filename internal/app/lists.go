@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/kafka"
@@ -20,37 +18,16 @@ import (
 // members change, the rules are replaced by the same rules with the new members, as in a reload; so
 // windows and alerts stay.
 type lists struct {
+	*followedTopics
 	p    *process
-	bell chan struct{} // rules or members have changed
 	read chan struct{} // is closed when all lists of the start are known and given to the rules
-
-	mu       sync.Mutex // guards what follows
-	followed map[string]*followedList
-	// members that a reload has read, by topic, until the list that it brings is known
-	prepared map[string][]string
 }
-
-// followedList is a topic that is read.
-type followedList struct {
-	topic string
-	keys  *kafka.KeyTable
-	stop  context.CancelFunc
-	done  chan struct{}
-}
-
-const (
-	listsPause   = time.Second // between two swaps; and ten times what the last one took
-	listsPrepare = 30 * time.Second
-)
 
 func newLists(p *process) *lists {
-	l := &lists{
-		p:        p,
-		bell:     make(chan struct{}, 1),
-		read:     make(chan struct{}),
-		followed: map[string]*followedList{},
-		prepared: map[string][]string{},
-	}
+	l := &lists{p: p, read: make(chan struct{})}
+	l.followedTopics = followTopics(p, func(topic string) kafka.KeyTableConfig {
+		return keysOf(p.config, topic, p.logger)
+	})
 	ring(l.bell)
 	return l
 }
@@ -58,17 +35,31 @@ func newLists(p *process) *lists {
 // run keeps the lists until ctx is done. It fails when one of them cannot be read at the start and
 // an operator has to act.
 func (l *lists) run(ctx context.Context) error {
-	defer l.stopAll()
-	failed := make(chan error)
+	defer l.stop()
+	failures := make(chan error)
+	failed := func(ctx context.Context, topic string, err error) bool {
+		select {
+		// a reload brought the list, and it was there a moment ago: the logs go on
+		case <-l.read:
+			l.p.logger.Error("reading a list failed; retrying", "topic", topic, "error", err)
+			return true
+		default:
+		}
+		select {
+		case failures <- err:
+		case <-ctx.Done():
+		}
+		return false
+	}
 	for known := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-failed:
+		case err := <-failures:
 			return err
 		case <-l.bell:
 		}
-		l.follow(ctx, failed)
+		l.follow(ctx, topicsOf(l.rules()), failed)
 		began := time.Now()
 		l.apply()
 		if !known && l.unread() == nil {
@@ -76,7 +67,7 @@ func (l *lists) run(ctx context.Context) error {
 			close(l.read)
 		}
 		if known {
-			wait.Sleep(ctx, max(listsPause, 10*time.Since(began)))
+			wait.Sleep(ctx, max(followPause, 10*time.Since(began)))
 		}
 	}
 }
@@ -101,62 +92,12 @@ func (l *lists) rules() *rule.Set {
 	return l.p.set.Load()
 }
 
-// follow begins to read the topics that the rules name, and ends to read those that they no longer
-// do.
-func (l *lists) follow(ctx context.Context, failed chan error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	wanted := map[string]bool{}
-	for _, list := range l.rules().TopicLists() {
-		wanted[list.Topic] = true
-		if l.followed[list.Topic] == nil {
-			l.followed[list.Topic] = l.begin(ctx, list.Topic, failed)
-		}
+// topicsOf are the topics of the lists of rules.
+func topicsOf(set *rule.Set) (topics []string) {
+	for _, list := range set.TopicLists() {
+		topics = append(topics, list.Topic)
 	}
-	for topic, f := range l.followed {
-		if !wanted[topic] {
-			f.stop()
-			<-f.done
-			delete(l.followed, topic)
-		}
-	}
-}
-
-func (l *lists) begin(ctx context.Context, topic string, failed chan error) *followedList {
-	o := keysOf(l.p.config, topic, l.p.logger)
-	o.Client.Dial, o.OnChange = l.p.network.dial, func() { ring(l.bell) }
-	f := &followedList{topic: topic, keys: kafka.NewKeyTable(o), done: make(chan struct{})}
-	ctx, f.stop = context.WithCancel(ctx)
-	go func() {
-		defer close(f.done)
-		for {
-			err := f.keys.Run(ctx)
-			select {
-			case <-ctx.Done():
-				return
-			// a reload brought the list, and it was there a moment ago: the logs go on
-			case <-l.read:
-				l.p.logger.Error("reading a list failed; retrying", "topic", topic, "error", err)
-				wait.Sleep(ctx, time.Minute)
-			default:
-				select {
-				case failed <- err:
-				case <-ctx.Done():
-				}
-				return
-			}
-		}
-	}()
-	return f
-}
-
-func (l *lists) stopAll() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, f := range l.followed {
-		f.stop()
-		<-f.done
-	}
+	return topics
 }
 
 func keysOf(c *Config, topic string, log *slog.Logger) kafka.KeyTableConfig {
@@ -171,16 +112,11 @@ func keysOf(c *Config, topic string, log *slog.Logger) kafka.KeyTableConfig {
 
 // members are those of a topic, and whether they are known.
 func (l *lists) members(topic string) ([]string, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if f := l.followed[topic]; f != nil {
-		if keys, known := f.keys.Keys(); known {
-			delete(l.prepared, topic)
-			return keys, true
-		}
+	table, known := l.table(topic)
+	if !known {
+		return nil, false
 	}
-	keys, known := l.prepared[topic]
-	return keys, known
+	return table.Keys()
 }
 
 // fill gives the lists of rules the members that are known, and says whether any are others than
@@ -224,49 +160,21 @@ func (l *lists) apply() {
 	}
 	for _, list := range set.TopicLists() {
 		l.p.metrics.listMembers.WithLabelValues(list.Name).Set(float64(len(list.Values)))
-		l.p.metrics.listRefused.WithLabelValues(list.Name).Set(float64(l.refused(list.Topic)))
+		l.p.metrics.listRefused.WithLabelValues(list.Name).Set(float64(l.rejected(list.Topic)))
 	}
 	l.p.logger.Debug("lists have changed", "lists", len(set.TopicLists()))
 }
 
-func (l *lists) refused(topic string) int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if f := l.followed[topic]; f != nil {
-		return f.keys.Rejected()
-	}
-	return 0
-}
-
-// prepare reads the topics that new rules bring, so that they have their lists with the first log
-// that they see. A list that cannot be read refuses the reload.
-func (l *lists) prepare(ctx context.Context, set *rule.Set) (*rule.Set, error) {
+// prepareRules reads the topics that new rules bring, so that they have their lists with the first
+// log that they see. A list that cannot be read refuses the reload.
+func (l *lists) prepareRules(ctx context.Context, set *rule.Set) (*rule.Set, error) {
 	for _, list := range set.TopicLists() {
-		if _, known := l.members(list.Topic); known {
-			continue
-		}
-		if err := l.prepareOne(ctx, list.Topic); err != nil {
+		if err := l.prepare(ctx, list.Topic); err != nil {
 			return nil, fmt.Errorf("list %s: %w", list.Name, err)
 		}
 	}
 	filled, _ := l.fill(set)
 	return filled, nil
-}
-
-func (l *lists) prepareOne(ctx context.Context, topic string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, listsPrepare,
-		errors.New("its topic was not read to the end in time"))
-	defer cancel()
-	o := keysOf(l.p.config, topic, l.p.logger)
-	o.Client.Dial = l.p.network.dial
-	keys, _, err := kafka.ReadKeyTable(ctx, o)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.prepared[topic] = keys
-	return nil
 }
 
 // unread says which list is not known yet; nil when all are.
@@ -276,13 +184,10 @@ func (l *lists) unread() error {
 		return nil
 	}
 	list := unknown[0]
-	l.mu.Lock()
-	f := l.followed[list.Topic]
-	l.mu.Unlock()
-	if f != nil && f.keys.Err() != nil {
+	if err := l.err(list.Topic); err != nil {
 		return fmt.Errorf(
 			"list %s: reading its topic %s fails; no log is evaluated until it is read: %w",
-			list.Name, list.Topic, f.keys.Err())
+			list.Name, list.Topic, err)
 	}
 	return fmt.Errorf(
 		"list %s: its topic %s is not read to the end yet; no log is evaluated until it is",
@@ -291,15 +196,15 @@ func (l *lists) unread() error {
 
 // stale says which list may not be what its topic says.
 func (l *lists) stale() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var errs []error
-	for _, topic := range slices.Sorted(maps.Keys(l.followed)) {
-		f := l.followed[topic]
-		if _, known := f.keys.Keys(); known && f.keys.Err() != nil {
-			errs = append(errs, fmt.Errorf("topic %s: %w", topic, f.keys.Err()))
+	for _, topic := range slices.Compact(slices.Sorted(slices.Values(topicsOf(l.rules())))) {
+		if _, known := l.table(topic); !known {
+			continue
 		}
-		if n := f.keys.Rejected(); n > 0 {
+		if err := l.err(topic); err != nil {
+			errs = append(errs, fmt.Errorf("topic %s: %w", topic, err))
+		}
+		if n := l.rejected(topic); n > 0 {
 			errs = append(
 				errs,
 				fmt.Errorf("topic %s: %d members were refused: a list has %d at most, each of 1 "+
@@ -315,17 +220,17 @@ func (l *lists) stale() error {
 func ReadLists(ctx context.Context, c *Config, set *rule.Set) (*rule.Set, error) {
 	given := map[string][]string{}
 	for _, list := range set.Unknown() {
-		keys, refused, err := kafka.ReadKeyTable(ctx,
+		table, err := kafka.ReadKeyTable(ctx,
 			keysOf(c, list.Topic, slog.New(slog.DiscardHandler)))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", list.Name, err)
-		case refused > 0:
+		case table.Rejected() > 0:
 			return nil, fmt.Errorf(
 				"list %s: topic %s has more than %d keys, or some of more than 1 KiB", list.Name,
 				list.Topic, rule.MostMembers)
 		}
-		given[list.Name] = keys
+		given[list.Name], _ = table.Keys()
 	}
 	return set.WithMembers(given)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,174 +25,226 @@ import (
 // was read last is kept on disk: with an empty table, alerts that were notified before a restart
 // would go on as other alerts, without the labels that the table added.
 type lookupTopics struct {
-	p    *process
-	bell chan struct{} // there is a table that is not followed yet, or one has changed
+	*followedTopics
+	p *process
 
 	mu     sync.Mutex // guards what follows
-	tables map[string]*lookupTopic
+	tables map[string]*lookupTable
+	copies map[string]*lookupCopy // by topic
 }
 
-// lookupTopic is a topic that is read.
-type lookupTopic struct {
+// lookupTable is a table, of which a topic has one for each choice of labels.
+type lookupTable struct {
 	topic   string
-	file    string // what was read last
-	table   *notify.Table
-	keys    *kafka.KeyTable
-	started bool
-	copied  bool              // the table is that of the file
-	given   map[string]string // to the table; one goroutine uses it
-	refused int               // values that are no rows
-	saved   error
+	rows    *notify.Table
+	refused map[notify.RefusedRow]int
+}
+
+// lookupCopy is what was read last of a topic, and the file that keeps it.
+type lookupCopy struct {
+	values map[string]string // nil when the topic was never read
+	file   string
+	stale  bool  // the file has not all of it
+	err    error // of the last writing
 }
 
 const (
 	lookupRows  = 100_000
 	lookupBytes = 64 << 20
-	// how long notifications wait for a table that was never read
-	lookupPatience = 30 * time.Second
+	lookupSaves = time.Minute // between two times that tables are written to disk
 )
 
 func newLookupTopics(p *process) *lookupTopics {
-	return &lookupTopics{p: p, bell: make(chan struct{}, 1), tables: map[string]*lookupTopic{}}
+	l := &lookupTopics{
+		p: p, tables: map[string]*lookupTable{}, copies: map[string]*lookupCopy{},
+	}
+	l.followedTopics = followTopics(p, func(topic string) kafka.KeyTableConfig {
+		return valuesOf(p.config, topic, p.logger)
+	})
+	return l
 }
 
-// table returns the table of a lookup, which run follows from now on.
+func valuesOf(c *Config, topic string, log *slog.Logger) kafka.KeyTableConfig {
+	return kafka.KeyTableConfig{
+		Client:      c.Kafka.Client(),
+		Topic:       topic,
+		MaxKeys:     lookupRows,
+		MaxValues:   lookupBytes,
+		LoadTimeout: c.Limits.ListLoad,
+		Logger:      log,
+	}
+}
+
+// lookupTopics are the topics of the tables, each once.
+func (n *NotifyConfig) lookupTopics() (topics []string) {
+	for _, c := range n.Lookups {
+		if c.Topic != "" && !slices.Contains(topics, c.Topic) {
+			topics = append(topics, c.Topic)
+		}
+	}
+	return topics
+}
+
+// load reads the topics of the start of which there is no copy on disk, before the first alert is
+// enriched. It fails when an operator has to act. A topic that is not read in time is left for
+// later: an alert without an owner is better than none.
+func (l *lookupTopics) load(ctx context.Context) error {
+	for _, topic := range l.p.config.Notify.lookupTopics() {
+		l.mu.Lock()
+		c := l.copyOf(topic)
+		l.mu.Unlock()
+		if c.values != nil {
+			continue
+		}
+		err := l.prepare(ctx, topic)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !errors.Is(err, errNotRead):
+			return fmt.Errorf("notify.lookups: %w", err)
+		case err != nil:
+			l.p.logger.Warn("the topic of a lookup is not read yet; alerts lack its labels",
+				"topic", topic, "error", err)
+		}
+	}
+	return nil
+}
+
+// prepareTables reads the topics that a reload brings. One that cannot be read refuses the reload.
+func (l *lookupTopics) prepareTables(ctx context.Context, n *NotifyConfig) error {
+	for _, topic := range n.lookupTopics() {
+		if err := l.prepare(ctx, topic); err != nil {
+			return fmt.Errorf("notify.lookups: %w", err)
+		}
+	}
+	return nil
+}
+
+// table returns the table of a lookup, with the rows that are known.
 func (l *lookupTopics) table(c LookupConfig) *notify.Table {
+	keys, known := l.followedTopics.table(c.Topic)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := strings.Join(append([]string{c.Topic}, c.By...), "\x00")
-	if t := l.tables[id]; t != nil {
-		return t.table
+	t := l.tables[id]
+	if t == nil {
+		t = &lookupTable{topic: c.Topic, rows: notify.NewTable(c.By)}
+		l.tables[id] = t
+		values := l.copyOf(c.Topic).values
+		if known {
+			values, _ = keys.Values()
+		}
+		if values != nil {
+			t.refused = t.rows.Set(values)
+		}
 	}
-	hash := fnv.New64a()
-	hash.Write([]byte(id)) // never fails
-	t := &lookupTopic{
-		topic: c.Topic,
-		table: notify.NewTable(c.By),
-		file: filepath.Join(string(l.p.config.DataDir), "lookups",
-			fmt.Sprintf("%016x.json", hash.Sum64())),
-	}
-	t.read(l.p.logger)
-	l.tables[id] = t
-	ring(l.bell)
-	return t.table
+	return t.rows
 }
 
-// run follows the topics until ctx is done. It fails when one of them cannot be read at the start
-// and an operator has to act.
+// keepNamed forgets what is about topics and tables that the configuration in effect does not name.
+func (l *lookupTopics) keepNamed() {
+	n := l.p.notifying.Load()
+	topics := n.lookupTopics()
+	l.keep(topics)
+	ring(l.bell)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	named := map[string]bool{}
+	for _, c := range n.Lookups {
+		named[strings.Join(append([]string{c.Topic}, c.By...), "\x00")] = true
+	}
+	maps.DeleteFunc(l.tables, func(id string, _ *lookupTable) bool { return !named[id] })
+	maps.DeleteFunc(l.copies, func(topic string, _ *lookupCopy) bool {
+		return !slices.Contains(topics, topic)
+	})
+	files := map[string]bool{}
+	for _, c := range l.copies {
+		files[c.file] = true
+	}
+	found, _ := filepath.Glob(filepath.Join(l.dir(), "*.json"))
+	for _, file := range found {
+		if !files[file] {
+			_ = os.Remove(file) // it only takes up room
+		}
+	}
+	l.measure()
+}
+
+// run follows the topics until ctx is done.
 func (l *lookupTopics) run(ctx context.Context) error {
-	var following sync.WaitGroup
-	defer following.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error)
+	defer l.save(true)
+	defer l.stop()
+	saves := time.NewTicker(lookupSaves)
+	defer saves.Stop()
+	failed := func(_ context.Context, topic string, err error) bool {
+		l.p.logger.Error("reading the topic of a lookup failed; retrying, with what it was before",
+			"topic", topic, "error", err)
+		return true
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-failed:
-			return err
+		case <-saves.C:
+			l.save(true)
+			continue
 		case <-l.bell:
 		}
+		l.follow(ctx, l.p.notifying.Load().lookupTopics(), failed)
 		began := time.Now()
-		for _, t := range l.all() {
-			if !t.started {
-				t.started = true
-				following.Go(func() { l.follow(ctx, t, failed) })
-			}
-			l.give(t)
-		}
-		wait.Sleep(ctx, max(listsPause, 10*time.Since(began)))
+		l.apply()
+		l.save(false)
+		wait.Sleep(ctx, max(followPause, 10*time.Since(began)))
 	}
 }
 
-// all are the tables; those that are new have what follows them.
-func (l *lookupTopics) all() (list []*lookupTopic) {
+// apply gives tables the values of topics that have changed.
+func (l *lookupTopics) apply() {
+	changed := l.changes()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for topic, table := range changed {
+		values, known := table.Values()
+		if !known {
+			continue
+		}
+		if c := l.copies[topic]; c != nil {
+			c.values, c.stale = values, true
+		}
+		for _, t := range l.tables {
+			if t.topic != topic {
+				continue
+			}
+			before := len(t.refused)
+			if t.refused = t.rows.Set(values); before == 0 && len(t.refused) > 0 {
+				l.p.logger.Warn("values of the topic of a lookup are refused", "topic", topic,
+					"reasons", t.refused)
+			}
+		}
+	}
+	l.measure()
+}
+
+// measure sets the metrics; of several tables of a topic they have the largest numbers. The caller
+// holds mu.
+func (l *lookupTopics) measure() {
+	rows, refused := map[string]int{}, map[[2]string]int64{}
 	for _, t := range l.tables {
-		if t.keys == nil {
-			o := kafka.KeyTableConfig{
-				Client:      l.p.config.Kafka.Client(),
-				Topic:       t.topic,
-				MaxKeys:     lookupRows,
-				MaxValues:   lookupBytes,
-				LoadTimeout: l.p.config.Limits.ListLoad,
-				Logger:      l.p.logger,
-				OnChange:    func() { ring(l.bell) },
-			}
-			o.Client.Dial = l.p.network.dial
-			t.keys = kafka.NewKeyTable(o)
+		rows[t.topic] = max(rows[t.topic], t.rows.Rows())
+		for reason, n := range t.refused {
+			id := [2]string{t.topic, string(reason)}
+			refused[id] = max(refused[id], int64(n))
 		}
-		list = append(list, t)
+		refused[[2]string{t.topic, "bound"}] = l.rejected(t.topic)
 	}
-	return list
-}
-
-func (l *lookupTopics) follow(ctx context.Context, t *lookupTopic, failed chan error) {
-	for {
-		err := t.keys.Run(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if !t.copied {
-			select {
-			case failed <- fmt.Errorf("notify.lookups: %w", err):
-			case <-ctx.Done():
-			}
-			return
-		}
-		l.p.logger.Error("reading the table of a lookup failed; retrying, with what it was before",
-			"topic", t.topic, "error", err)
-		wait.Sleep(ctx, time.Minute)
+	l.p.metrics.lookupRows.Reset()
+	l.p.metrics.lookupRefused.Reset()
+	for topic, n := range rows {
+		l.p.metrics.lookupRows.WithLabelValues(topic).Set(float64(n))
 	}
-}
-
-// give gives a table the values of its topic, and keeps them on disk.
-func (l *lookupTopics) give(t *lookupTopic) {
-	values, known := t.keys.Values()
-	if !known {
-		return
+	for id, n := range refused {
+		l.p.metrics.lookupRefused.WithLabelValues(id[:]...).Set(float64(n))
 	}
-	refused := t.table.Set(values)
-	if refused > 0 && t.refused == 0 {
-		l.p.logger.Warn("values of the topic of a lookup are no JSON objects with the labels that "+
-			"its rows are found by", "topic", t.topic, "values", refused)
-	}
-	saved := t.write(values)
-	if saved != nil && t.saved == nil {
-		l.p.logger.Error("the table of a lookup cannot be kept on disk", "error", saved)
-	}
-	l.mu.Lock()
-	t.given, t.refused, t.saved = values, refused, saved
-	l.mu.Unlock()
-	l.p.metrics.lookupRows.WithLabelValues(t.topic).Set(float64(len(values) - refused))
-	l.p.metrics.lookupRefused.WithLabelValues(t.topic).Set(
-		float64(int64(refused) + t.keys.Rejected()))
-}
-
-// before has notifications begin when each table is what its topic says or, where that was never
-// read, after a while all the same: an alert without an owner is better than none.
-func (l *lookupTopics) before(run func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for began := time.Now(); l.unknown() && time.Since(began) < lookupPatience; {
-			if !wait.Sleep(ctx, 50*time.Millisecond) {
-				break
-			}
-		}
-		return run(ctx)
-	}
-}
-
-func (l *lookupTopics) unknown() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, t := range l.tables {
-		if !t.copied && t.given == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // health says which table may not be what its topic says.
@@ -199,50 +252,91 @@ func (l *lookupTopics) health() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
-	for _, t := range l.tables {
-		switch {
-		case t.keys == nil:
-		case t.keys.Err() != nil:
-			errs = append(errs, fmt.Errorf("topic %s: %w", t.topic, t.keys.Err()))
-		case t.given == nil && !t.copied:
-			errs = append(errs, fmt.Errorf("topic %s is not read to its end yet", t.topic))
+	note := func(topic string, n int64, text string, args ...any) {
+		if n > 0 {
+			errs = append(errs, fmt.Errorf("topic %s: %d "+text,
+				append([]any{topic, n}, args...)...))
 		}
-		if n := int64(t.refused); t.keys != nil && n+t.keys.Rejected() > 0 {
-			errs = append(errs, fmt.Errorf("topic %s: %d values are no rows, and %d were refused: "+
-				"a table has %d rows at most, each of 16 KiB at most, 64 MiB together", t.topic, n,
-				t.keys.Rejected(), lookupRows))
+	}
+	for _, topic := range slices.Sorted(maps.Keys(l.copies)) {
+		c := l.copies[topic]
+		if err := l.err(topic); err != nil {
+			errs = append(errs, fmt.Errorf("topic %s: %w", topic, err))
+		} else if _, known := l.followedTopics.table(topic); !known && c.values == nil {
+			errs = append(errs, fmt.Errorf("topic %s is not read to its end yet", topic))
 		}
-		errs = append(errs, t.saved)
+		note(topic, l.rejected(topic), "records were refused: a table has %d rows at most, each "+
+			"of 16 KiB at most, 64 MiB together", lookupRows)
+		errs = append(errs, c.err)
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.tables)) {
+		t := l.tables[id]
+		for _, reason := range slices.Sorted(maps.Keys(t.refused)) {
+			note(t.topic, int64(t.refused[reason]), "values were refused: %s",
+				lookupReasons[reason])
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// read gives the table what was read before the last stop.
-func (t *lookupTopic) read(log *slog.Logger) {
-	text, err := os.ReadFile(t.file)
-	if errors.Is(err, os.ErrNotExist) {
-		return
-	}
-	var values map[string]string
-	if err == nil {
-		err = json.Unmarshal(text, &values)
-	}
-	if err != nil {
-		log.Warn("the table of a lookup is read anew", "topic", t.topic, "error", err)
-		return
-	}
-	t.table.Set(values)
-	t.copied = true
+// lookupReasons say why a value is no row, or not all of one.
+var lookupReasons = map[notify.RefusedRow]string{
+	notify.RefusedNoObject:  "they are no JSON objects",
+	notify.RefusedNoLabel:   "they lack a label of by",
+	notify.RefusedDuplicate: "a row of another key has the same labels",
+	notify.RefusedColumns:   "their table has 32 columns at most; the rest of the row counts",
 }
 
-// write replaces the file at once, so that a kill leaves one or the other.
-func (t *lookupTopic) write(values map[string]string) error {
-	text, err := json.Marshal(values)
+func (l *lookupTopics) dir() string { return filepath.Join(string(l.p.config.DataDir), "lookups") }
+
+// copyOf is the copy of a topic; the first call reads the file. The caller holds mu.
+func (l *lookupTopics) copyOf(topic string) *lookupCopy {
+	if c := l.copies[topic]; c != nil {
+		return c
+	}
+	hash := fnv.New64a()
+	hash.Write([]byte(topic)) // never fails
+	c := &lookupCopy{file: filepath.Join(l.dir(), fmt.Sprintf("%016x.json", hash.Sum64()))}
+	l.copies[topic] = c
+	text, err := os.ReadFile(c.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return c
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &c.values)
+	}
 	if err != nil {
-		return err
+		c.values = nil
+		l.p.logger.Warn("the copy of a lookup cannot be read; its topic is read again",
+			"topic", topic, "error", err)
 	}
-	if before, err := os.ReadFile(t.file); err == nil && slices.Equal(before, text) {
-		return nil
+	return c
+}
+
+// save writes the copies that have changed; without all only those that have no file yet.
+func (l *lookupTopics) save(all bool) {
+	l.mu.Lock()
+	var stale []*lookupCopy
+	for _, c := range l.copies {
+		if _, err := os.Lstat(c.file); c.stale && (all || err != nil) {
+			c.stale = false
+			stale = append(stale, c)
+		}
 	}
-	return atomicfile.Write(t.file, text)
+	l.mu.Unlock()
+	for _, c := range stale {
+		l.mu.Lock()
+		values, before := c.values, c.err
+		l.mu.Unlock()
+		text, err := json.Marshal(values)
+		if err == nil {
+			err = atomicfile.Write(c.file, text)
+		}
+		if err != nil && before == nil {
+			l.p.logger.Error("the copy of a lookup cannot be written to disk", "error", err)
+		}
+		l.mu.Lock()
+		c.err, c.stale = err, c.stale || err != nil
+		l.mu.Unlock()
+	}
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ groups:
 		w.visit("ann", "bob", "cid")
 		want(t, "at the start", w.teams(), "firing ann shop", "firing bob ", "firing cid ")
 		err := r.process.lookups.health()
-		if err == nil || !strings.Contains(err.Error(), "1 values are no rows") {
+		if err == nil || !strings.Contains(err.Error(), "1 values were refused: they are no JSON objects") {
 			t.Errorf("health says %v", err)
 		}
 		w.own(`ann {"team":"music"}`, `dan {"team":"books","user":"eve"}`, `cid {"team":"late"}`)
@@ -79,6 +80,116 @@ groups:
 		r = w.start("data", owners)
 		w.visit("ann")
 		want(t, "from disk", w.teams(), "firing ann music")
+		r.end()
+	}, withOwners)
+}
+
+const visitRules = `version: 1
+groups:
+- name: shop
+  lateness: 1s
+  rules:
+  - {alert: Visit, match: 'user:*', by: [user], window: 1h}
+`
+
+func lookupsOf(list ...LookupConfig) func(*Config) {
+	return func(c *Config) { c.Notify.Lookups = list }
+}
+
+// A reload that names a topic that cannot be read is refused, and nothing else happens. One that
+// names a new topic has its rows with the first alert; the former topic is followed no more.
+func TestReloadBringsLookups(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.rules = visitRules
+		w.own(`ann {"team":"shop"}`, `bob {"team":"search"}`, `cid {"team":"late"}`)
+		r := w.start("data")
+		err := r.reloadWith(lookupsOf(LookupConfig{Topic: "owner", By: []string{"user"}}))
+		if err == nil || !strings.Contains(err.Error(), `did you mean "owners"?`) {
+			t.Errorf("the reload ends with %v", err)
+		}
+		w.visit("ann")
+		want(t, "after the refused reload", w.teams(), "firing ann ")
+		if err := r.process.lookups.health(); err != nil {
+			t.Error(err)
+		}
+		owners := LookupConfig{Topic: "owners", By: []string{"user"}}
+		if err := r.reloadWith(lookupsOf(owners)); err != nil {
+			t.Fatal(err)
+		}
+		w.visit("bob")
+		want(t, "after the reload", w.teams(), "firing bob search")
+		owners.By = []string{"user", "team"}
+		if err := r.reloadWith(lookupsOf(owners)); err != nil {
+			t.Fatal(err)
+		}
+		w.visit("cid")
+		want(t, "with other labels", w.teams(), "firing cid ")
+		l := r.process.lookups
+		if len(l.followed) != 1 || len(l.tables) != 1 || len(l.prepared) != 0 {
+			t.Errorf("%d topics are followed, %d tables and %d prepared tables are kept",
+				len(l.followed), len(l.tables), len(l.prepared))
+		}
+		if err := r.reloadWith(lookupsOf()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		files, _ := filepath.Glob(filepath.Join(r.dir, "lookups", "*"))
+		if len(l.followed)+len(l.tables)+len(l.copies)+len(files) != 0 {
+			t.Errorf("without lookups there are %v, %v, %v, %v", l.followed, l.tables, l.copies,
+				files)
+		}
+		r.end()
+	}, withOwners)
+}
+
+// The alerts of an earlier run have the labels of the table from the start on, also when it was
+// never read before.
+func TestLookupBeforeRestoredAlerts(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.rules = visitRules
+		w.own(`ann {"team":"shop"}`)
+		r := w.start("data")
+		w.visit("ann")
+		want(t, "without the table", w.teams(), "firing ann ")
+		r.end()
+		r = w.start("data", func(p *process) {
+			lookupsOf(LookupConfig{Topic: "owners", By: []string{"user"}})(p.config)
+		})
+		time.Sleep(time.Minute)
+		want(t, "with the table", w.teams(), "firing ann shop", "resolved ann ")
+		r.end()
+	}, withOwners)
+}
+
+// A topic of a lookup that was never read and does not exist ends the start; brokers that cannot
+// be reached do not.
+func TestLookupThatCannotBeRead(t *testing.T) {
+	owners := func(p *process) {
+		lookupsOf(LookupConfig{Topic: "owners", By: []string{"user"}})(p.config)
+	}
+	inWorld(t, 1, func(w *world) {
+		r := w.prepare("data")
+		owners(r.process)
+		err := r.process.run(w.t.Context())
+		if err == nil || !strings.Contains(err.Error(), `notify.lookups: read the keys of owners: `+
+			`topic "owners" does not exist`) {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+	inWorld(t, 1, func(w *world) {
+		w.rules = visitRules
+		w.own(`ann {"team":"shop"}`)
+		r := w.prepare("data")
+		owners(r.process)
+		r.link.cut()
+		r.begin()
+		if err := r.process.lookups.health(); err == nil {
+			t.Error("health says nothing of a topic that is not read")
+		}
+		r.link.mend()
+		time.Sleep(time.Minute)
+		w.visit("ann")
+		want(t, "when the broker is back", w.teams(), "firing ann shop")
 		r.end()
 	}, withOwners)
 }

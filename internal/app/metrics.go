@@ -48,9 +48,10 @@ func newMetrics(r *prometheus.Registry) *metrics {
 	}, []string{"topic"})
 	m.lookupRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_lookup_refused",
-		Help: "Records of such topics that are no rows, or were refused because they were too " +
-			"many or too long.",
-	}, []string{"topic"})
+		Help: "Records of such topics that are refused, by reason: no_object, no_label and " +
+			"duplicate are no rows; columns are rows without some columns; bound are too many or " +
+			"too long.",
+	}, []string{"topic", "reason"})
 	m.sigmaRules = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_sigma_rules",
 		Help: "Sigma rules, by what became of them: loaded; refused, for which a former version " +

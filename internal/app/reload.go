@@ -32,7 +32,14 @@ func (p *process) reload(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if set, err = p.lists.prepare(ctx, set); err != nil {
+	defer func() {
+		p.lists.keep(topicsOf(p.lists.rules()))
+		p.lookups.keepNamed()
+	}()
+	if set, err = p.lists.prepareRules(ctx, set); err != nil {
+		return err
+	}
+	if err := p.lookups.prepareTables(ctx, &c.Notify); err != nil {
 		return err
 	}
 	swapRoutes, err := p.notifier.Prepare(p.notifyOptions(c))

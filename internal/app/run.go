@@ -137,7 +137,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.lives.end()) }()
 	limitMemory(p.logger)
 	tuneCollector()
-	if err := p.open(); err != nil {
+	if err := p.open(ctx); err != nil {
 		return err
 	}
 	p.logStart()
@@ -147,7 +147,7 @@ func (p *process) run(ctx context.Context) (err error) {
 }
 
 // open creates all parts, from the bottom up, and checks their configuration. It starts none.
-func (p *process) open() error {
+func (p *process) open(ctx context.Context) error {
 	set, err := p.rules(p.config)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (p *process) open() error {
 	openSchemas := func() error { return p.config.openSchemas(p.network.dial) }
 	for _, open := range []func() error{
 		p.openListener, openSchemas, func() error { return p.openState(set) }, p.openHistory,
-		p.openNotifier, p.openSource, p.openServer,
+		func() error { return p.lookups.load(ctx) }, p.openNotifier, p.openSource, p.openServer,
 	} {
 		if err := open(); err != nil {
 			return err
@@ -265,6 +265,7 @@ func (p *process) openNotifier() (err error) {
 		return err
 	}
 	p.notifying.Store(&p.config.Notify)
+	p.lookups.keepNamed()
 	p.lives.onEnd(p.notifier.Close)
 	if p.state.inFlight != nil {
 		p.state.inFlight.notifier = p.notifier
@@ -346,7 +347,7 @@ func (p *process) start(ctx context.Context) {
 		p.lives.start(ctx, "pages", p.server.Run)
 	}
 	p.lives.start(ctx, "lookups", p.lookups.run)
-	p.lives.start(ctx, "notifications", p.lookups.before(p.notifier.Run))
+	p.lives.start(ctx, "notifications", p.notifier.Run)
 	if p.config.Kafka.RecordsTopic != "" {
 		p.lives.start(ctx, "recorded values", p.writeValues)
 	}

@@ -133,23 +133,20 @@ func (k *KeyTable) Run(ctx context.Context) error {
 	}
 }
 
-// ReadKeyTable reads the current keys of a topic once.
-func ReadKeyTable(
-	ctx context.Context, cfg KeyTableConfig,
-) (keys []string, refused int64, err error) {
+// ReadKeyTable reads the current table of a topic once; it does not follow the topic.
+func ReadKeyTable(ctx context.Context, cfg KeyTableConfig) (*KeyTable, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cfg.OnChange = stop
 	k := NewKeyTable(cfg)
 	if err := k.Run(ctx); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	keys, known := k.Keys()
-	if !known {
-		return nil, 0, fmt.Errorf("read the keys of %s: %w", cfg.Topic,
+	if _, known := k.Keys(); !known {
+		return nil, fmt.Errorf("read the keys of %s: %w", cfg.Topic,
 			cmp.Or(k.Err(), context.Cause(ctx)))
 	}
-	return keys, k.Rejected(), nil
+	return k, nil
 }
 
 // withSuggestion adds a similar topic's name to the error of a missing topic.

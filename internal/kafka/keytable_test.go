@@ -92,7 +92,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%d changes are notified that are none", n-before)
 		}
 		stop()
-		keys, refused, err := ReadKeyTable(
+		read, err := ReadKeyTable(
 			context.Background(),
 			KeyTableConfig{
 				Client:      b.clientConfig(),
@@ -102,8 +102,12 @@ func TestKeys(t *testing.T) {
 				Logger:      b.logger(),
 			},
 		)
-		if err != nil || refused != 0 || !slices.Equal(keys, []string{"ann", "bob", "cid"}) {
-			t.Errorf("read once: %v, %d, %v", keys, refused, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys, _ := read.Keys(); read.Rejected() != 0 ||
+			!slices.Equal(keys, []string{"ann", "bob", "cid"}) {
+			t.Errorf("read once: %v, %d", keys, read.Rejected())
 		}
 	})
 }
@@ -179,8 +183,12 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 			LoadTimeout: time.Minute,
 			Logger:      b.logger(),
 		}
-		if keys, _, err := ReadKeyTable(context.Background(), cfg); err != nil || len(keys) > 0 {
-			t.Errorf("of an empty topic: %v, %v", keys, err)
+		k, err := ReadKeyTable(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys, known := k.Keys(); !known || len(keys) > 0 {
+			t.Errorf("of an empty topic: %v", keys)
 		}
 		cfg.Topic = "aplication-logs"
 		if err := NewKeyTable(cfg).Run(context.Background()); err == nil ||
@@ -193,14 +201,14 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 		cfg.Client.Brokers = []string{"127.0.0.1:9"}
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer stop()
-		k := NewKeyTable(cfg)
+		k = NewKeyTable(cfg)
 		if err := k.Run(ctx); err != nil {
 			t.Errorf("of a broker that is away: %v", err)
 		}
 		if _, known := k.Keys(); known || k.Err() == nil {
 			t.Errorf("of a broker that is away it is known %v, with the problem %v", known, k.Err())
 		}
-		if _, _, err := ReadKeyTable(ctx, cfg); err == nil {
+		if _, err := ReadKeyTable(ctx, cfg); err == nil {
 			t.Error("they are read of a broker that is away")
 		}
 	})

@@ -2,15 +2,12 @@ package notify
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/prometheus/common/model"
 
@@ -25,70 +22,6 @@ type Lookup struct {
 	Table       *Table   // or a table whose rows change while the program runs
 	By          []string // columns that have to be equal to the alert's labels
 	Annotations []string // columns that become annotations; all others become labels
-}
-
-// Table is a table of the values of a compacted topic. Set replaces its rows, while any number of
-// goroutines look them up.
-type Table struct {
-	by   []string
-	rows atomic.Pointer[map[string]map[string]string]
-}
-
-// NewTable makes an empty table, whose rows are found by some labels.
-func NewTable(by []string) *Table { return &Table{by: by} }
-
-// Set gives the table the newest value of each key. A value is a JSON object whose fields are the
-// columns; texts, numbers and booleans count, and other fields are left out. With a single label to
-// find rows by, the key is the value of that label, unless the object has a field of its name. Set
-// returns how many values are no such object, or lack a field that the rows are found by.
-func (t *Table) Set(values map[string]string) (refused int) {
-	rows := make(map[string]map[string]string, len(values))
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		row, ok := rowOf(values[key])
-		if ok && len(t.by) == 1 && row[t.by[0]] == "" {
-			row[t.by[0]] = key
-		}
-		if !ok || slices.ContainsFunc(t.by, func(name string) bool { return row[name] == "" }) {
-			refused++
-			continue
-		}
-		rows[t.key(row)] = row
-	}
-	t.rows.Store(&rows)
-	return refused
-}
-
-func rowOf(value string) (row map[string]string, ok bool) {
-	in := json.NewDecoder(strings.NewReader(value))
-	in.UseNumber()
-	var fields map[string]any
-	if in.Decode(&fields) != nil || fields == nil {
-		return nil, false
-	}
-	row = make(map[string]string, len(fields))
-	for name, v := range fields {
-		switch v := v.(type) {
-		case string:
-			row[name] = v
-		case json.Number:
-			row[name] = v.String()
-		case bool:
-			row[name] = strconv.FormatBool(v)
-		}
-	}
-	return row, true
-}
-
-func (t *Table) key(labels map[string]string) string {
-	return rowKey(len(t.by), func(i int) string { return labels[t.by[i]] })
-}
-
-// row is the row of an alert's labels; nil for none.
-func (t *Table) row(labels map[string]string) map[string]string {
-	if rows := t.rows.Load(); rows != nil {
-		return (*rows)[t.key(labels)]
-	}
-	return nil
 }
 
 const (
@@ -234,12 +167,10 @@ func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 	return a
 }
 
-// addLive adds what a table of a topic has for the labels. The names of its columns come from
-// the writers of the topic, so those that cannot be labels are left out.
+// addLive adds what a table of a topic has for the labels.
 func (t *lookup) addLive(labels, annotations map[string]string) {
-	for name, v := range t.live.row(labels) {
+	t.live.find(labels, func(name, v string) {
 		switch {
-		case v == "" || !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
 		case slices.Contains(t.annotationNames, name):
 			if annotations[name] == "" {
 				annotations[name] = clean(v, maxAnnotation)
@@ -247,7 +178,7 @@ func (t *lookup) addLive(labels, annotations map[string]string) {
 		case labels[name] == "" && name != model.AlertNameLabel:
 			labels[name] = clean(v, maxLabel)
 		}
-	}
+	})
 }
 
 func add(to map[string]string, columns []column, row []string) {
