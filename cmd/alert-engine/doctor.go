@@ -16,8 +16,9 @@ func newDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check files, brokers, topics, disk and receivers",
 		Long: `Doctor checks everything that run needs, on one screen: the configuration and all files that it
-names, connections to brokers, topics, retention, the data directory, the listening address, and
-connections to receivers. It sends no notification and commits no offset.
+names, connections to brokers, topics, retention, the topics of lists and lookups, the data
+directory, the listening address, and connections to receivers. It sends no notification and commits
+no offset.
 
 Exit status: 0 without errors, 1 with errors.`,
 		Example: `  alert-engine doctor

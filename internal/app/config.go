@@ -543,6 +543,10 @@ func (c *Config) Validate() error {
 			"it has at most 249 letters, digits, '.', '_' and '-'", at, l.Topic)
 		wrong(l.Topic != "" && (slices.Contains(k.Topics, l.Topic) || k.patternFor(l.Topic) != ""),
 			"%s: topic %q is also read as logs; a table has a topic of its own", at, l.Topic)
+		wrong(l.Topic != "" && slices.Contains([]string{
+			k.DeadLetterTopic, k.RecordsTopic, k.changelog(), c.Notify.KafkaTopic,
+		}, l.Topic), "%s: alert-engine writes to topic %q; a table has a topic of its own", at,
+			l.Topic)
 	}
 	wrong(
 		c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),

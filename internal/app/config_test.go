@@ -138,6 +138,12 @@ func TestConfigProblems(t *testing.T) {
 		`c.yml: notify.lookups[0]: the topic "o w" is no name of a topic; it has at most 249 `+
 			`letters, digits, '.', '_' and '-'`,
 	)
+	f(
+		"kafka: {topics: [a]}\n"+
+			"notify: {kafka_topic: alerts, lookups: [{topic: alerts, by: [team]}]}\n",
+		`c.yml: notify.lookups[0]: alert-engine writes to topic "alerts"; a table has a topic of `+
+			`its own`,
+	)
 	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known are format, level`)
 	f(
 		"log:\n  level: info\n  level: warn\n",

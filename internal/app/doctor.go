@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/notify"
 )
 
 // Finding levels of the doctor.
@@ -47,6 +50,7 @@ func Doctor(ctx context.Context, c *Config) []DoctorFinding {
 	d.files(ctx)
 	if d.brokers(ctx) {
 		d.topics(ctx)
+		d.tables(ctx)
 	}
 	d.dataDir()
 	d.listen()
@@ -140,6 +144,55 @@ func (d *doctor) topics(ctx context.Context) {
 	for _, f := range set.NotIgnored(overRetention(set, kept, time.Now())) {
 		d.add(DoctorWarning, "retention", "rule %s: %s; %s", f.Rule, f.Text, f.Hint)
 	}
+}
+
+// tables reads the topics of lookups and lists.
+func (d *doctor) tables(ctx context.Context) {
+	silent := slog.New(slog.DiscardHandler)
+	for _, c := range d.config.Notify.Lookups {
+		if c.Topic == "" {
+			continue
+		}
+		table := notify.NewTable(c.By)
+		keys := d.table(ctx, "lookup", valuesOf(d.config, c.Topic, silent))
+		if keys == nil {
+			continue
+		}
+		values, _ := keys.Values()
+		refused := table.Set(values)
+		for _, reason := range slices.Sorted(maps.Keys(refused)) {
+			d.add(DoctorWarning, "lookup", "%s: %s refused: %s", c.Topic,
+				count(refused[reason], "value"), lookupReasons[reason])
+		}
+		d.add(DoctorOK, "lookup", "%s: %s", c.Topic, count(table.Rows(), "row"))
+	}
+	set, err := loadRules(d.config)
+	if err != nil {
+		return // an error of files
+	}
+	for _, list := range set.TopicLists() {
+		if keys := d.table(ctx, "list", keysOf(d.config, list.Topic, silent)); keys != nil {
+			members, _ := keys.Keys()
+			d.add(DoctorOK, "list", "%s: %s of topic %s", list.Name,
+				count(len(members), "member"), list.Topic)
+		}
+	}
+}
+
+// table reads a compacted topic; nil when it cannot be read.
+func (d *doctor) table(ctx context.Context, check string, o kafka.KeyTableConfig) *kafka.KeyTable {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	keys, err := kafka.ReadKeyTable(ctx, o)
+	if err != nil {
+		d.add(DoctorError, check, "%v", err)
+		return nil
+	}
+	if n := keys.Rejected(); n > 0 {
+		d.add(DoctorWarning, check, "%s: %s refused: too many or too long", o.Topic,
+			count(int(n), "record"))
+	}
+	return keys
 }
 
 func (d *doctor) dataDir() {
