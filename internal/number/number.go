@@ -32,7 +32,8 @@ type Number struct {
 //   - decimals, with an exponent or without one: 5, -0.5, 1e3;
 //   - with a unit, and blanks before it: 250ms, 2 seconds, 5MB, 512 KiB, 5k, 85 %;
 //   - durations of several units, as Go prints them: 1m30.5s, 1h2m3s;
-//   - durations of ISO 8601 without years and months: PT26.481S, P1DT2H.
+//   - durations of ISO 8601 without years and months: PT26.481S, P1DT2H;
+//   - durations as a clock, of hours, minutes and seconds: 0:00:26.481, 1.02:03:04 with days.
 //
 // Blanks around the text are ignored. Underscores, thousands separators, hexadecimal numbers,
 // infinities and NaN are not numbers. Parse does not allocate, except for numbers of very many
@@ -64,6 +65,9 @@ func parse(text []byte, constant bool) (Number, bool) {
 		return Number{}, false
 	}
 	rest := text[n:]
+	if len(rest) > 5 && rest[0] == ':' {
+		return clock(text, constant)
+	}
 	if len(rest) == 0 {
 		v, ok := d.value(text[:n], 0)
 		return Number{v, Plain}, ok
@@ -79,6 +83,9 @@ func parse(text []byte, constant bool) (Number, bool) {
 		rest = rest[3:]
 	}
 	u, ok := unitOf(rest)
+	if !ok && len(rest) <= maxUnit {
+		u, ok = unitInWords(rest)
+	}
 	if !ok {
 		return compound(text, constant)
 	}
@@ -267,6 +274,57 @@ func unitOf(text []byte) (unit, bool) {
 }
 
 const maxUnit = 12 // bytes: the longest unit
+
+// unitInWords reads a word for a unit in any case: 2 Seconds, 250 MSec. Shorter names differ by
+// their case.
+func unitInWords(text []byte) (unit, bool) {
+	if len(text) < 3 {
+		return unit{}, false
+	}
+	var low [maxUnit]byte
+	for i, c := range text {
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		low[i] = c
+	}
+	return unitOf(low[:len(text)])
+}
+
+// clock reads a duration of hours, minutes and seconds, perhaps of days before a dot, as .NET,
+// Python and databases print it: 0:00:26.481, 1.02:03:04.
+func clock(t []byte, constant bool) (Number, bool) {
+	negative := false
+	if t[0] == '-' || t[0] == '+' {
+		negative = t[0] == '-'
+		t = t[1:]
+	}
+	var total float64
+	part := func(end byte, factor float64) bool {
+		n := 0
+		for n < len(t) && t[n]-'0' <= 9 {
+			n++
+		}
+		if n == 0 || n > 9 || n == len(t) || t[n] != end {
+			return false
+		}
+		v, err := strconv.Atoi(string(t[:n]))
+		total += float64(v) * factor
+		t = t[n+1:]
+		return err == nil
+	}
+	part('.', 86_400_000)
+	if !part(':', 3_600_000) || len(t) < 5 || t[0] > '5' || !part(':', 60_000) ||
+		t[0] > '5' || len(t) > 2 && t[2] != '.' {
+		return Number{}, false
+	}
+	d, n := scan(t)
+	seconds, ok := d.value(t, 3)
+	if !ok || n != len(t) || t[1]-'0' > 9 {
+		return Number{}, false
+	}
+	return milliseconds(total+seconds, negative, constant), true
+}
 
 // compound reads a duration of several units, the larger first: 1h2m3.5s, or "1 h 30 min".
 func compound(t []byte, constant bool) (Number, bool) {

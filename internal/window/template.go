@@ -20,7 +20,7 @@ func Mask(dst, message []byte) []byte {
 			continue
 		}
 		start := i
-		if (c == '-' || c == '+') && i+1 < len(message) && isDigit(message[i+1]) &&
+		if (c == '-' || c == '+' || c == '.') && i+1 < len(message) && isDigit(message[i+1]) &&
 			(i == 0 || !isWord(message[i-1])) {
 			start++
 		}
@@ -29,13 +29,16 @@ func Mask(dst, message []byte) []byte {
 			i++
 			continue
 		}
-		end, digit, hex := start, false, true
+		end, digit, hex, dots := start, false, true, 0
 		for end < len(message) && (isWord(message[end]) || joins(message, end)) {
 			digit = digit || isDigit(message[end])
-			hex = hex && (isHex(message[end]) || message[end] == '-')
+			if message[end] == '.' {
+				dots++
+			}
+			hex = hex && (isHex(message[end]) || message[end] == '-' || message[end] == '.')
 			end++
 		}
-		if digit || hex && end-start >= hexWord {
+		if digit || hex && (dots == 0 && end-start >= hexWord || end-start == len(ciscoMAC)) {
 			dst = append(dst, '*')
 		} else {
 			dst = append(dst, message[i:end]...)
@@ -76,6 +79,9 @@ func address(message []byte, i int) int {
 	}
 	return addressEnd(message, i, end, colons, double, widest)
 }
+
+// ciscoMAC is the form of Cisco's MAC addresses.
+const ciscoMAC = "aabb.ccdd.eeff"
 
 // hexWord is how long a word of the letters a to f is that is taken for a hexadecimal number.
 const hexWord = 8

@@ -31,6 +31,8 @@ func TestNumbersIDsAndQuotesShareTemplate(t *testing.T) {
 	f("peer [2001:db8::ff00:42:8329]:443 gone", "peer [*]:* gone")
 	f("from ::ffff:10.0.0.7: refused", "from *: refused")
 	f("MAC ff:ee:dd:cc:bb:aa seen", "MAC * seen")
+	f("MAC aabb.ccdd.eeff seen", "MAC * seen")
+	f("load .5 of 1", "load * of *")
 	f("std::string is not::here", "std::string is not::here")
 	f("at 12:30:01 a:b", "at *:*:* a:b")
 	f("hash deadbeefcafe of a facade", "hash * of a facade")
