@@ -197,10 +197,11 @@ type Notifier struct {
 	handler    atomic.Pointer[http.Handler] // while Run works
 
 	woken    chan struct{} // there is something to hand over
-	entering sync.Mutex    // guards taken
+	entering sync.Mutex    // guards taken and overtook
 	// Sequence numbers of the last entries that were taken from the outbox, and acknowledged; the
 	// latter is Run's alone.
 	taken, acked uint64
+	overtook     map[uint64]bool // beyond taken, those that were taken
 
 	config   atomic.Pointer[receiverConfig]
 	pipeline atomic.Pointer[pipeline]
@@ -223,6 +224,7 @@ func New(o Options) (*Notifier, error) {
 		recorder: eventrecorder.NopRecorder(),
 		nflog:    &notificationLog{},
 		woken:    make(chan struct{}, 1),
+		overtook: map[uint64]bool{},
 		registry: prometheus.NewRegistry(),
 	}
 	n.config.Store(p)

@@ -2,8 +2,11 @@ package notify
 
 import (
 	"context"
+	"math"
+	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -14,9 +17,12 @@ func (n *Notifier) relay(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		changed := n.opts.Outbox.Changed()
-		n.takeOutbox()
+		more := n.takeBatch(relayBatch)
 		next := n.dispatch(time.Now())
 		n.acknowledge() // after dispatch, which thus need not wait for the disk
+		if more && ctx.Err() == nil {
+			continue
+		}
 		timer.Reset(time.Until(next))
 		select {
 		case <-changed:
@@ -28,18 +34,67 @@ func (n *Notifier) relay(ctx context.Context) {
 	}
 }
 
+const (
+	relayBatch = 2000 // transitions that are taken before those that came meanwhile are looked at
+	// A rule with no more transitions in the outbox overtakes the others; one that pages may have
+	// ten times as many.
+	fewWaiting = 100
+)
+
 // takeOutbox enters the transitions of the outbox in the notification states.
 func (n *Notifier) takeOutbox() {
+	for n.takeBatch(math.MaxInt) {
+	}
+}
+
+// takeBatch enters transitions of the outbox in the notification states, at most as many as given,
+// the oldest first, and says whether there are more. When there are more, rules with few overtake
+// those with many, with all their transitions: a flood delays no other rule. The order of the
+// transitions of a rule stays.
+func (n *Notifier) takeBatch(most int) (more bool) {
 	n.entering.Lock()
 	defer n.entering.Unlock()
 	now := time.Now()
-	for _, entry := range n.opts.Outbox.Pending() {
-		if entry.Seq <= n.taken {
-			continue // it could not be acknowledged, since the disk is full
+	// what was taken may still be there: it could not be acknowledged, since the disk is full
+	list := slices.DeleteFunc(n.opts.Outbox.Pending(), func(e store.Entry) bool {
+		return e.Seq <= n.taken || n.overtook[e.Seq]
+	})
+	if len(list) > most {
+		list = n.overtake(list, now)
+	}
+	for i, entry := range list {
+		if i == most {
+			return true
 		}
 		n.takeOne(entry.Alert, now)
 		n.taken = entry.Seq
 	}
+	for seq := range n.overtook {
+		n.taken = max(n.taken, seq)
+	}
+	clear(n.overtook)
+	return false
+}
+
+// overtake takes the transitions of rules that have few, and returns the others.
+func (n *Notifier) overtake(list []store.Entry, now time.Time) (rest []store.Entry) {
+	waiting, limit := map[string]int{}, map[string]int{}
+	for _, e := range list {
+		rule := e.Alert.Rule
+		waiting[rule]++
+		limit[rule] = max(limit[rule], fewWaiting)
+		if models.IsPage(e.Alert.Severity) {
+			limit[rule] = 10 * fewWaiting
+		}
+	}
+	return slices.DeleteFunc(list, func(e store.Entry) bool {
+		if waiting[e.Alert.Rule] > limit[e.Alert.Rule] {
+			return false
+		}
+		n.takeOne(e.Alert, now)
+		n.overtook[e.Seq] = true
+		return true
+	})
 }
 
 // acknowledge reports to the outbox what the write-ahead log has on disk.

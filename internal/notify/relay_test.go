@@ -1,0 +1,63 @@
+package notify
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Transitions of a rule with few overtake those of a flood. All are taken once, those of a rule in
+// their order, and nothing is acknowledged before it is taken.
+func TestQuietRuleOvertakesFlood(t *testing.T) {
+	out := newOutbox()
+	n, err := New(Options{WebhookURL: "http://hook/x", DataDir: t.TempDir(), Outbox: out,
+		Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var taken []string
+	n.states.enqueue = func(a models.Alert) { taken = append(taken, a.ID+string(a.State)) }
+	for i := range 10 * fewWaiting {
+		out.add(firingAlert("LoginFailed", fmt.Sprint(i), 1))
+	}
+	down := firingAlert("DatabaseDown", "db", 1)
+	for i := range 2 * fewWaiting {
+		page := firingAlert("DiskFull", fmt.Sprint(i), 1)
+		page.Severity = "page"
+		out.add(page)
+	}
+	out.add(down, over(down))
+	const batch = 50
+	if more := n.takeBatch(batch); !more {
+		t.Error("there are no more")
+	}
+	want := []string{"DiskFull-0-1firing", "DatabaseDown-db-1firing", "DatabaseDown-db-1resolved",
+		"LoginFailed-0-1firing"}
+	at := -1
+	for _, one := range want {
+		i := slices.Index(taken, one)
+		if i <= at {
+			t.Errorf("%s is at %d, after %d", one, i, at)
+		}
+		at = i
+	}
+	if len(taken) != 2*fewWaiting+2+batch || n.taken != batch {
+		t.Errorf("%d are taken, up to %d", len(taken), n.taken)
+	}
+	out.add(firingAlert("DatabaseDown", "db", 2)) // after what overtook
+	for n.takeBatch(batch) {
+	}
+	all := 10*fewWaiting + 2*fewWaiting + 3
+	if len(taken) != all || n.taken != uint64(all) || len(n.overtook) > 0 {
+		t.Errorf("%d of %d are taken, up to %d, %d overtook", len(taken), all, n.taken,
+			len(n.overtook))
+	}
+	slices.Sort(taken)
+	if len(slices.Compact(taken)) != all {
+		t.Error("some were taken twice")
+	}
+}
