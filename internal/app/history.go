@@ -133,10 +133,10 @@ func (v historyView) Episodes(
 	return v.log.Episodes(from, to, rules...)
 }
 
-// RuleNames implements web.History.
-func (v historyView) RuleNames(from, to time.Time) ([]string, error) {
+// RuleIDs implements web.History.
+func (v historyView) RuleIDs(from, to time.Time) ([]string, error) {
 	v.log.Flush()
-	return v.log.RuleNames(from, to)
+	return v.log.RuleIDs(from, to)
 }
 
 // NotNotified implements web.History.

@@ -244,11 +244,11 @@ func TestEpisodes(t *testing.T) {
 			t.Fatal(i, s)
 		}
 	}
-	names, err := l.RuleNames(began, began.Add(time.Hour))
+	names, err := l.RuleIDs(began, began.Add(time.Hour))
 	if err != nil || strings.Join(names, " ") != "g/Rule0 g/Rule1 g/Rule2" {
 		t.Error(names, err)
 	}
-	if names, err := l.RuleNames(began.Add(-time.Hour), began); err != nil || len(names) != 0 {
+	if names, err := l.RuleIDs(began.Add(-time.Hour), began); err != nil || len(names) != 0 {
 		t.Error(names, err)
 	}
 	if spans, err := l.Episodes(began.Add(-time.Hour), began, "g/Rule0"); err != nil ||

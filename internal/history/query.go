@@ -279,19 +279,9 @@ func (e *Entry) csv() []string {
 		row[10], row[11] = a.Reason, a.Annotations["summary"]
 	}
 	for i := range row {
-		row[i] = inert(safetext.Line(row[i]))
+		row[i] = safetext.Cell(row[i])
 	}
 	return row
-}
-
-// inert keeps a spreadsheet from taking a text for a formula.
-func inert(text string) string {
-	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
-		if _, err := strconv.ParseFloat(text, 64); err != nil {
-			return "'" + text
-		}
-	}
-	return text
 }
 
 func labelText(set map[string]string) string {

@@ -99,9 +99,9 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 	return spans, nil
 }
 
-// RuleNames are the rules that have transitions between two event times, also those that are gone.
+// RuleIDs are the rules that have transitions between two event times, also those that are gone.
 // It reads the index, and one entry of each rule.
-func (l *Log) RuleNames(from, to time.Time) (names []string, err error) {
+func (l *Log) RuleIDs(from, to time.Time) (ids []string, err error) {
 	segments := l.all()
 	defer release(segments)
 	low, high, known := from.UnixMilli(), to.UnixMilli(), map[uint64]bool{}
@@ -121,12 +121,12 @@ func (l *Log) RuleNames(from, to time.Time) (names []string, err error) {
 		}
 		for rule, offset := range unknown {
 			if e, err := s.entry(int64(offset)); err == nil && hashOf(e.Rule) == rule {
-				known[rule], names = true, append(names, e.Rule)
+				known[rule], ids = true, append(ids, e.Rule)
 			}
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // ordered passes on the entries of the index between two event times that are wanted, in the order

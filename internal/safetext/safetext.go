@@ -9,6 +9,7 @@ package safetext
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -86,6 +87,19 @@ func ClipLine(text string, n int) string {
 		text = text[:most] // too many characters still, and the last of them is cut off
 	}
 	return Clip(Line(text), n)
+}
+
+// Cell returns text as one visible line for a cell of a table that a spreadsheet may open. A text
+// that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay.
+func Cell(text string) string {
+	text = Line(text)
+	if strings.IndexAny(strings.TrimLeft(text, " "), "=+-@＝＋－＠") != 0 {
+		return text
+	}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return text
+	}
+	return "'" + text
 }
 
 // AppendJSON appends a JSON document with hidden and commanding characters written as escapes

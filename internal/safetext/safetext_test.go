@@ -78,6 +78,18 @@ func TestClip(t *testing.T) {
 	}
 }
 
+func TestCell(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "plain": "plain", "a=1": "a=1", "-1.5": "-1.5", "+2e3": "+2e3", "-": "'-",
+		"=1+1": "'=1+1", "@SUM(A1)": "'@SUM(A1)", "-2+3": "'-2+3", "＝1": "'＝1",
+		"\t=1": "' =1", "\r\n=1": "' =1", "\u200b=1": "⟨U+200B⟩=1", "a\nb": "a b",
+	} {
+		if got := Cell(text); got != want {
+			t.Errorf("Cell(%q) is %q, not %q", text, got, want)
+		}
+	}
+}
+
 func TestJSONKeepsItsMeaning(t *testing.T) {
 	t.Parallel()
 	text := "a\x1b\x7f\u009b\u202e\U000e0041👩\u200d🚒\u2028é"

@@ -3,14 +3,12 @@ package web
 import (
 	"cmp"
 	"encoding/csv"
-	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/history"
@@ -187,7 +185,7 @@ func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plo
 		}
 	}
 	to := d.To.Add(time.Hour)
-	gone, err := s.History.RuleNames(d.From, to) // a rule that is gone has a past
+	gone, err := s.History.RuleIDs(d.From, to) // a rule that is gone has a past
 	for _, id := range gone {
 		if _, known := names[id]; !known && (d.Rule == "" || id == d.Rule) {
 			names[id] = id
@@ -351,23 +349,16 @@ func writeCSV(w http.ResponseWriter, list []models.Alert) error {
 		"logs",
 	})
 	for _, a := range list {
-		_ = out.Write([]string{
-			a.At.UTC().
-				Format(time.RFC3339Nano),
-			string(a.State), cell(a.Rule), a.ID, cell(a.Severity),
-			cell(labelText(a.Labels)), strconv.FormatFloat(a.Value, 'g', -1, 64), cell(a.Threshold),
-			cell(a.Reason), fmt.Sprint(a.Count),
-		})
+		row := []string{
+			a.At.UTC().Format(time.RFC3339Nano), string(a.State), a.Rule, a.ID, a.Severity,
+			labelText(a.Labels), strconv.FormatFloat(a.Value, 'g', -1, 64), a.Threshold, a.Reason,
+			strconv.FormatInt(a.Count, 10),
+		}
+		for i := range row {
+			row[i] = safetext.Cell(row[i])
+		}
+		_ = out.Write(row)
 	}
 	out.Flush()
 	return nil
-}
-
-// cell is text for a spreadsheet, which must not take it for a formula.
-func cell(text string) string {
-	text = safetext.Visible(text)
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

@@ -30,8 +30,8 @@ type History interface {
 	Statistics(from, to time.Time, rules ...string) ([]history.RuleStatistics, error)
 	// when alerts of rules fired that began in a time, by rule, in order
 	Episodes(from, to time.Time, rules ...string) (map[string][]history.Span, error)
-	// RuleNames are the rules with transitions in a time, also those that are gone.
-	RuleNames(from, to time.Time) ([]string, error)
+	// RuleIDs are the rules with transitions in a time, also those that are gone.
+	RuleIDs(from, to time.Time) ([]string, error)
 	// why something was not notified, and what receivers refused; newest first
 	NotNotified(HistoryQuery) []history.Entry
 	// writes all that the query selects, newest first, as JSON lines or CSV
