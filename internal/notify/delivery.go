@@ -50,6 +50,7 @@ func (d *deliveries) add(id string, one Delivery) (news bool) {
 	defer d.mu.Unlock()
 	list, known := d.byID[id]
 	if !known {
+		id, one.Rule = strings.Clone(id), strings.Clone(one.Rule) // parts of packed alerts
 		d.makeRoom()
 		d.order = append(d.order, id)
 	}

@@ -15,12 +15,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A hundred thousand alerts may fire at once, and nearly all of them rest: no receiver is to be
-// notified of anything. So an alert at rest is one string, a third of what the struct with its maps
-// takes, and less than half of its JSON. What is in memory is part of what is on disk: the packed
-// alerts of a state are parts of the value that the write-ahead log holds.
+// A hundred thousand alerts may fire at once, and nothing is to be notified of nearly all of them.
+// So an alert of a state is kept as one string, a third of what the struct with its maps takes, and
+// less than half of its JSON. What is in memory is part of what is on disk: the packed alerts of a
+// state are parts of the value that the write-ahead log holds. A string of it that is kept
+// elsewhere is cloned, since it would keep the whole value.
 
-// packedAlert is a transition at rest. What is asked of it again and again are fields.
+// packedAlert is a transition in its compact form. What is needed often are fields.
 type packedAlert struct {
 	ID, Rule, Severity string
 	State              models.AlertState
@@ -73,17 +74,22 @@ func (p *packedAlert) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// packedLabels are labels at rest.
+// packedLabels are labels in their compact form.
 type packedLabels string
 
 func packLabels(set model.LabelSet) packedLabels {
 	var p packer
 	p.uint(uint64(len(set)))
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		p.text(string(name))
-		p.text(string(set[name]))
-	}
+	pairs(&p, set)
 	return packedLabels(p)
+}
+
+// pairs writes names and values of a map, sorted by name.
+func pairs[N, V ~string](p *packer, m map[N]V) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		p.text(string(name))
+		p.text(string(m[name]))
+	}
 }
 
 // set is the labels in a map of its own.
@@ -184,15 +190,7 @@ func unpackState(value string) (*state, error) {
 		return nil, errPacked
 	}
 	s.Labels = packedLabels(u.text())
-	for range u.count() {
-		if s.Notified == nil {
-			s.Notified = map[string]progress{}
-		}
-		who := u.text()
-		s.Notified[who] = progress{
-			N: u.uint(), ID: u.text(), State: models.AlertState(u.text()), At: u.time(),
-		}
-	}
+	s.Notified = u.progress()
 	for range u.count() {
 		t := step{N: u.uint(), Since: u.time(), Until: u.time(), Merged: int(u.int())}
 		for range u.count() {
@@ -205,16 +203,16 @@ func unpackState(value string) (*state, error) {
 			}
 			t.Muted[u.text()] = u.bool()
 		}
+		t.Alert.whole = u.text()
+		inner := unpacker{rest: t.Alert.whole, checks: true}
 		var a models.Alert
-		inner := unpacker{rest: u.text()}
-		whole := inner.rest
 		inner.alert(&a)
 		inner.end()
 		u.err = errors.Join(u.err, inner.err)
 		if u.err != nil {
 			return nil, u.err
 		}
-		t.Alert, _ = unpackHead(whole)
+		t.Alert = packedAlert{a.ID, a.Rule, a.Severity, a.State, a.At, a.Home, t.Alert.whole}
 		s.Steps = append(s.Steps, t)
 	}
 	labels := unpacker{rest: string(s.Labels)}
@@ -232,7 +230,8 @@ func unpackState(value string) (*state, error) {
 
 // check says what is wrong with a state that was read.
 func (s *state) check() error {
-	if len(s.Steps) == 0 || len(s.Labels.set()) == 0 {
+	labels := unpacker{rest: string(s.Labels)}
+	if len(s.Steps) == 0 || labels.count() == 0 {
 		return errors.New("it has no steps or labels; it is of an older version")
 	}
 	return nil
@@ -272,10 +271,7 @@ func (p *packer) texts(m map[string]string) {
 		return
 	}
 	p.uint(uint64(len(m)) + 1)
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		p.text(name)
-		p.text(m[name])
-	}
+	pairs(p, m)
 }
 
 func (p *packer) alert(a *models.Alert) {
@@ -332,8 +328,9 @@ func (p *packer) lines(list []models.Line) {
 
 // unpacker reads what packer writes. After an error it reads zero values.
 type unpacker struct {
-	rest string
-	err  error
+	rest   string
+	err    error
+	checks bool // it reads maps and lists without keeping them
 }
 
 func (u *unpacker) fail() {
@@ -393,6 +390,18 @@ func (u *unpacker) text() string {
 	return text
 }
 
+// state reads the state of an alert, which is kept in many places.
+func (u *unpacker) state() models.AlertState {
+	switch state := models.AlertState(u.text()); state {
+	case models.AlertFiring:
+		return models.AlertFiring
+	case models.AlertResolved:
+		return models.AlertResolved
+	default:
+		return models.AlertState(strings.Clone(string(state)))
+	}
+}
+
 func (u *unpacker) float() float64 {
 	if len(u.rest) < 8 {
 		u.fail()
@@ -417,17 +426,38 @@ func (u *unpacker) texts() map[string]string {
 	if n == 0 {
 		return nil
 	}
-	m := make(map[string]string, n-1)
+	var m map[string]string
+	if !u.checks {
+		m = make(map[string]string, min(n-1, 64)) // a damaged value may promise very many
+	}
 	for range n - 1 {
-		name := u.text()
-		m[name] = u.text()
+		name, value := u.text(), u.text()
+		if u.err != nil {
+			return nil
+		}
+		if m != nil {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+func (u *unpacker) progress() (m map[string]progress) {
+	for range u.count() {
+		if m == nil {
+			m = map[string]progress{}
+		}
+		who := strings.Clone(u.text())
+		m[who] = progress{
+			N: u.uint(), ID: strings.Clone(u.text()), State: u.state(), At: u.time(),
+		}
 	}
 	return m
 }
 
 func (u *unpacker) head(p *packedAlert) {
 	p.ID, p.Rule, p.Severity = u.text(), u.text(), u.text()
-	p.State, p.At = models.AlertState(u.text()), u.time()
+	p.State, p.At = u.state(), u.time()
 	p.Home.Topic, p.Home.Partition = u.text(), int32(u.int())
 }
 
@@ -448,7 +478,12 @@ func (u *unpacker) alert(a *models.Alert) {
 		field := u.text()
 		var list []models.TopValue
 		for range u.count() {
-			list = append(list, models.TopValue{Value: u.text(), Count: u.int()})
+			if v := (models.TopValue{Value: u.text(), Count: u.int()}); !u.checks {
+				list = append(list, v)
+			}
+		}
+		if u.err != nil {
+			return
 		}
 		a.Top[field] = list
 	}
@@ -460,15 +495,18 @@ func (u *unpacker) alert(a *models.Alert) {
 
 func (u *unpacker) lines() (list []models.Line) {
 	for range u.count() {
-		list = append(list, models.Line{
+		line := models.Line{
 			Time: u.time(), Level: u.text(), Service: u.text(), Message: u.text(),
 			Fields: u.texts(),
 			Position: models.Position{
 				Topic: u.text(), Partition: int32(u.int()), Offset: u.int(), Index: int(u.int()),
 			},
-		})
+		}
 		if u.err != nil {
 			return nil
+		}
+		if !u.checks {
+			list = append(list, line)
 		}
 	}
 	return list

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,5 +149,38 @@ func TestDamagedPackedState(t *testing.T) {
 		if again, err := unpackState(s.pack()); err != nil || !reflect.DeepEqual(again, s) {
 			t.Fatalf("%v: %q is read otherwise a second time", err, value)
 		}
+	}
+}
+
+// A damaged value that promises very many labels does not take memory for them.
+func TestPromisedLengthsTakeNoMemory(t *testing.T) {
+	const promised = 1 << 20
+	var inner packer
+	for range 3 {
+		inner.text("x") // ID, rule, severity
+	}
+	inner.text("firing")
+	inner.time(time.Time{})
+	inner.text("logs")
+	inner.int(0)
+	inner.int(1)
+	inner.text("reason")
+	inner.uint(promised)
+	value := string(inner) + strings.Repeat("\xff", promised)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	one := packedAlert{whole: value}
+	one.alert()
+	p := packer{packedState}
+	p.text(string(packLabels(model.LabelSet{"alertname": "A"})))
+	p.uint(0)
+	p.uint(1)
+	p.uint(1)
+	if _, err := unpackState(string(p) + value); err == nil {
+		t.Error("it is read")
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8*promised {
+		t.Errorf("%d bytes are taken for %d", took, len(value))
 	}
 }

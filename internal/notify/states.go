@@ -219,7 +219,7 @@ func (b *states) add(s *state) {
 	b.byLabels[s.fp], b.changed[s] = s, true
 	id := s.last().Alert.ID
 	if old := b.byID[id]; old == nil || !old.firing() {
-		b.byID[id] = s
+		b.byID[strings.Clone(id)] = s
 	}
 }
 
@@ -621,6 +621,7 @@ func (b *states) progress(s *state, who string, p progress) {
 	if s.Notified == nil {
 		s.Notified = map[string]progress{}
 	}
+	p.ID = strings.Clone(p.ID) // that of the step keeps its packed alert
 	s.Notified[who] = p
 	b.save(s)
 }
