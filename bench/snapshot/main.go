@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"log"
@@ -270,7 +269,7 @@ func (m *member) join(s cluster.Snapshot, chunks [][]byte) error {
 	if err != nil {
 		return err
 	}
-	set, err := rule.Read("bench.rules.yml", bytes.Clone([]byte(rules)))
+	set, err := rule.Read("bench.rules.yml", []byte(rules))
 	if err != nil {
 		return err
 	}

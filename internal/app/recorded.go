@@ -419,14 +419,16 @@ func (q *recorded) note(err error) (changed bool) {
 func (q *recorded) alarm() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case q.dropped > 0 && q.bytes > q.bound/2:
-		return fmt.Errorf("writing recorded values to topic %q fails; %d were dropped: %w", q.topic,
-			q.dropped, q.fault)
-	case !q.failing.IsZero() && time.Since(q.failing) >= valueAlarm:
-		return fmt.Errorf("writing recorded values to topic %q fails: %w", q.topic, q.fault)
+	var errs []error
+	if q.dropped > 0 && q.bytes > q.bound/2 {
+		errs = append(errs, fmt.Errorf("%d recorded values for topic %q were dropped: more than %d "+
+			"bytes of them waited", q.dropped, q.topic, q.bound))
 	}
-	return nil
+	if !q.failing.IsZero() && (len(errs) > 0 || time.Since(q.failing) >= valueAlarm) {
+		errs = append(errs, fmt.Errorf("writing recorded values to topic %q fails: %w", q.topic,
+			q.fault))
+	}
+	return errors.Join(errs...)
 }
 
 type recordedMetrics struct {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -286,6 +287,16 @@ func TestRecordedValuesAreBounded(t *testing.T) {
 	d.save(q, false)
 	if len(d) != len(q.waiting) || q.dropped+uint64(len(d)) != 1000 || len(d) < 10 {
 		t.Errorf("%d on disk, %d wait, %d dropped", len(d), len(q.waiting), q.dropped)
+	}
+	err := q.alarm()
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(q.dropped, " recorded values")) ||
+		strings.Contains(err.Error(), "nil") {
+		t.Errorf("while the topic takes values too slowly, the alarm is %v", err)
+	}
+	refused := errors.New("refused")
+	q.note(refused)
+	if err := q.alarm(); !errors.Is(err, refused) {
+		t.Errorf("while the topic refuses values, the alarm is %v", err)
 	}
 	for i := range 1000 {
 		q.take(recordOf(fmt.Sprint("t", i), i, float64(i)))

@@ -352,7 +352,7 @@ func (p *process) start(ctx context.Context) {
 		p.lives.start(ctx, "recorded values", p.writeValues)
 	}
 	p.lives.start(ctx, "rights to write", p.topics.watchRights)
-	p.lives.start(ctx, "own alerts", p.reportFuture)
+	p.lives.start(ctx, "own alerts", p.reportOwnAlerts)
 	p.lives.start(ctx, "lists", p.lists.run)
 	read := p.lists.before(p.read)
 	if m := p.state.cluster; m != nil {
@@ -384,21 +384,22 @@ func (p *process) writeValues(ctx context.Context) error {
 	return p.state.settle()
 }
 
+// Alerts of the program itself.
 const (
-	// the alert about records from the future
 	futureAlert = "RecordsFromTheFuture"
 	seriesAlert = "MetricSeriesHeldBack"
-	futureEvery = 15 * time.Second
-	// the alert about alerts that did not fire because logs came too late, and how long it lasts
 	missedAlert = "AlertsMissedByLateLogs"
-	missedFor   = 30 * time.Minute
+
+	ownAlertsEvery = 15 * time.Second
+	missedFor      = 30 * time.Minute // how long missedAlert lasts
 )
 
-// reportFuture has an alert of its own fire while too many records have timestamps ahead of the
-// clock, since their producers' clocks are wrong or write another time there; and one while the
-// metrics do not show all groups of record rules.
-func (p *process) reportFuture(ctx context.Context) error {
-	for wait.Sleep(ctx, futureEvery) {
+// reportOwnAlerts has alerts of the program itself fire: while too many records have timestamps
+// ahead of the clock, since their producers' clocks are wrong or write another time there; while
+// the metrics do not show all groups of record rules; and for a while after logs came too late for
+// an alert to fire.
+func (p *process) reportOwnAlerts(ctx context.Context) error {
+	for wait.Sleep(ctx, ownAlertsEvery) {
 		problems := p.source.Future()
 		p.notifier.Report(futureAlert, "warning", strings.Join(problems, "; "), len(problems) > 0)
 		held := p.state.SeriesHeldBack()
@@ -414,8 +415,8 @@ func (p *process) reportFuture(ctx context.Context) error {
 	return nil
 }
 
-// missed names the rules of which alerts did not fire lately because logs came too late; "" for
-// none.
+// missed describes the newest alert that did not fire because its logs came too late, within
+// missedFor; "" for none.
 func (s *state) missed() string {
 	list := s.Missed()
 	if len(list) == 0 || s.Stats().Now.Sub(list[0].Found) > missedFor {

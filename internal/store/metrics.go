@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_engine_outbox_dropped_total",
-			Help: "Alert transitions that were dropped undelivered, because too many were waiting.",
+			Help: "Alert transitions that were dropped before delivery, because too many waited.",
 		}),
 	}
 	if reg != nil {

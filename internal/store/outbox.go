@@ -253,15 +253,14 @@ func (o *outbox) alarm() error {
 	defer o.mu.Unlock()
 	if o.dropped > 0 {
 		return fmt.Errorf(
-			"%d alert transitions were dropped undelivered, because more than %d bytes of them "+
-				"were waiting",
+			"%d alert transitions were dropped before delivery: more than %d bytes of them waited",
 			o.dropped,
 			o.maxBytes,
 		)
 	}
 	if o.bytes > o.maxBytes/10*8 {
-		return fmt.Errorf("%d bytes of alert transitions wait for delivery; beyond %d the oldest "+
-			"will be dropped", o.bytes, o.maxBytes)
+		return fmt.Errorf("%d bytes of alert transitions wait for delivery; beyond %d bytes the "+
+			"oldest ones of the rule that has most are dropped", o.bytes, o.maxBytes)
 	}
 	return nil
 }

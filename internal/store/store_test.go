@@ -641,7 +641,7 @@ func TestOutboxIsBoundedAndCountsDrops(t *testing.T) {
 		t.Errorf("alarm with room left: %v", s.Health())
 	}
 	add("d")
-	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "will be dropped") {
+	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "are dropped") {
 		t.Errorf("alarm near the bound: %v", err)
 	}
 	add("e", "f")
