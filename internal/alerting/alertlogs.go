@@ -18,13 +18,10 @@ const alertsTopic = "/alerts"
 func (e *Engine) evaluateAlerts() {
 	for i := 0; i < len(e.alertLogs); i++ { // which may grow meanwhile
 		a := &e.alertLogs[i]
-		if a.Shadow {
-			continue
-		}
 		entry := entryOf(a)
 		sc := e.alertScanner.entry(&entry)
 		for j := range sc.hits {
-			if rs := e.stateOf(sc.rules, sc.hits[j].rule); rs != nil {
+			if rs := e.stateOf(sc.rules, sc.hits[j].rule); rs != nil && rs.sees(a.Shadow) {
 				e.hit(rs, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, prefetched{})
 			}
 		}

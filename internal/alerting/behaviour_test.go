@@ -502,6 +502,28 @@ func TestGroupLimitIsReported(t *testing.T) {
 	)
 }
 
+// What is on trial has no part in what is notified, but sees its own kind as if all were live.
+func TestOnlyShadowRulesSeeShadowAlerts(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: Trial, match: a, mode: shadow}
+  - {alert: Live, when: firing(Trial)}
+  - {alert: TrialToo, when: firing(Trial), mode: shadow}
+- name: about
+  source: alerts
+  rules:
+  - {alert: About, match: 'state:firing alertname:Trial'}
+  - {alert: AboutTrial, match: 'state:firing alertname:Trial', mode: shadow}
+`)
+	w.time(0)
+	w.log(time.Second, `"message":"a"`)
+	w.time(time.Minute)
+	w.notified("1s g/Trial firing shadow", "1s about/AboutTrial firing shadow",
+		"1s g/TrialToo firing shadow")
+}
+
 func TestShadowIsMarkedAndOffIsSilent(t *testing.T) {
 	w := newWorld(
 		t,

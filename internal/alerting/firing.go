@@ -3,6 +3,7 @@ package alerting
 import (
 	"slices"
 
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
@@ -102,7 +103,7 @@ func (v environment) Change(name string, after int64) int64 {
 // labels that both rules have.
 func (v environment) each(name string, f func(firingSpan)) {
 	for _, other := range v.engine.byName[name] {
-		if len(other.firingSpans) == 0 {
+		if len(other.firingSpans) == 0 || !v.u.sees(other.rule.Mode == rule.Shadow) {
 			continue
 		}
 		common := v.u.commonLabels(other.compiledRule)
@@ -132,6 +133,9 @@ func (v environment) each(name string, f func(firingSpan)) {
 		}
 	}
 }
+
+// sees says whether a rule may see the alerts of another, which may be in shadow mode.
+func (c *compiledRule) sees(shadow bool) bool { return !shadow || c.rule.Mode == rule.Shadow }
 
 // commonLabel is the place of a label in the keys of two rules.
 type commonLabel struct{ ours, theirs int }

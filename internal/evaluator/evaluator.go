@@ -122,7 +122,7 @@ func (e *Evaluation) evaluate(r *rule.Rule) *outcome {
 func (e *Evaluation) source(r *rule.Rule) []*Log {
 	names := append([]string{r.Source}, r.Sources...)
 	if r.Source == "alerts" {
-		return e.alertLogs()
+		return e.alertLogs(r)
 	}
 	var logs []*Log
 	for _, l := range e.logs {

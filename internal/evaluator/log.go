@@ -221,11 +221,11 @@ func calls(c rule.Condition, each func(*rule.Call)) {
 	}
 }
 
-// alertLogs are the transitions of all alerts that are about logs, as logs.
-func (e *Evaluation) alertLogs() []*Log {
+// alertLogs are the transitions of all alerts that are about logs, as logs of a rule.
+func (e *Evaluation) alertLogs(about *rule.Rule) []*Log {
 	var list []Transition
 	for _, r := range e.set.Rules {
-		if r.Source != "alerts" && !r.Record && r.Mode != rule.Off {
+		if r.Source != "alerts" && sees(about, r) && !r.Record && r.Mode != rule.Off {
 			list = append(list, e.outcome(r).all...)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // value that is missing is one too.
 func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 	for _, r := range e.set.Rules {
-		if r.Name != alert || r.Record || r.Mode == rule.Off {
+		if r.Name != alert || r.Record || r.Mode == rule.Off || !sees(g.r, r) {
 			continue
 		}
 		for _, s := range e.outcome(r).firing {
@@ -21,6 +21,9 @@ func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 	}
 	return false
 }
+
+// sees says whether a rule sees the alerts of another. Only shadow rules see those of shadow rules.
+func sees(r, other *rule.Rule) bool { return other.Mode != rule.Shadow || r.Mode == rule.Shadow }
 
 func agree(a, b *rule.Rule, labels, others map[string]string) bool {
 	for _, one := range a.By {

@@ -329,6 +329,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.lateness && d.in(2) {
 		r["lateness"] = d.of("0s", "2s", "15s", "25s")
 	}
+	if f.modes && d.in(2) {
+		r["mode"] = d.of("shadow", "shadow", "signal", "off")
+	}
 	if f.suppressions && d.in(2) {
 		r["suppressed_by"] = "[" + d.of("s0", "s1", "s2", "s0, s1") + "]"
 	}
@@ -437,6 +440,7 @@ type features struct {
 	calendar bool // hours of days
 	past     bool // comparisons with earlier days
 	lateness bool // rules have their own
+	modes    bool
 }
 
 func (d draw) features() features {
@@ -464,7 +468,10 @@ func (d draw) features() features {
 	f.alerts, f.records = d.in(12), d.in(10)
 	f.calendar = !f.hours && !f.records && d.in(10)
 	f.past = !f.hours && !f.records && d.in(20)
-	f.lateness = d.in(5)
+	f.lateness, f.modes = d.in(5), d.in(8)
+	if f.modes {
+		f.firing, f.alerts = true, f.alerts || d.in(2)
+	}
 	return f
 }
 
@@ -562,6 +569,9 @@ func (d draw) scenario() scenario {
 		}
 		if d.in(2) {
 			about["by"] = "[h]"
+		}
+		if f.modes && d.in(2) {
+			about["mode"] = d.of("shadow", "signal")
 		}
 		s.about = append(s.about, about)
 	}
