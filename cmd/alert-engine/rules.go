@@ -41,6 +41,7 @@ func (l *loadedRules) factory() ruletest.Factory {
 	return ruletest.Factory{
 		Lateness:     least,
 		MostLateness: most,
+		Topics:       ruletest.Topics(l.set),
 		New: func(emit func(models.Alert)) (ruletest.Engine, error) {
 			return l.engine(emit)
 		},

@@ -27,21 +27,22 @@ func backtest(s scenario, set *rule.Set) ([]string, error) {
 // backlog is what the engine makes of a scenario that is read from a topic, whose partitions are
 // not read at the same pace.
 func backlog(s scenario, set *rule.Set) ([]string, error) {
-	next := make([][]int, s.partitions)
+	places := s.places()
+	next := map[models.Partition][]int{}
 	for _, i := range s.order() {
-		p := s.logs[i].partition
+		p := s.logs[i].place()
 		next[p] = append(next[p], i)
 	}
 	var partitions []models.Progress
-	for p, list := range next {
+	for _, p := range places {
 		partitions = append(partitions, models.Progress{
-			Topic: "logs", Partition: int32(p), End: int64(len(list)),
+			Topic: p.Topic, Partition: p.Partition, End: int64(len(next[p])),
 		})
 	}
 	var order []int
 	pace := rand.New(rand.NewPCG(uint64(len(s.logs)), uint64(len(s.text()))))
 	for len(order) < len(s.logs) {
-		if p := pace.IntN(s.partitions); len(next[p]) > 0 {
+		if p := places[pace.IntN(len(places))]; len(next[p]) > 0 {
 			n := 1 + pace.IntN(len(next[p]))
 			order, next[p] = append(order, next[p][:n]...), next[p][n:]
 		}
@@ -59,12 +60,13 @@ func backtestOf(
 	b := ruletest.Backtest{
 		Factory: ruletest.EngineFactory(set), Rules: ids, Partitions: partitions,
 	}
-	offsets := map[int32]int64{}
+	offsets := map[models.Partition]int64{}
 	report, err := b.Run(context.Background(), func(yield func(decode.Sample, error) bool) {
 		for n, i := range order {
 			record := s.record(i)
-			record.Offset = offsets[record.Partition]
-			offsets[record.Partition]++
+			p := s.logs[i].place()
+			record.Offset = offsets[p]
+			offsets[p]++
 			if !yield(decode.Sample{Record: record, Line: n + 1, Timed: partitions != nil}, nil) {
 				return
 			}
@@ -96,7 +98,7 @@ func testScript(s scenario, set *rule.Set) ([]string, error) {
 	for _, l := range s.logs {
 		test.Logs = append(test.Logs, ruletest.Log{
 			At: ruletest.Duration(l.at), Delay: ruletest.Duration(l.delay), Log: l.fields,
-			Topic: "logs", Partition: l.partition,
+			Topic: l.place().Topic, Partition: l.partition,
 		})
 	}
 	script := ruletest.Script{File: "x.rules.yml", Tests: []ruletest.Test{test}}
@@ -153,15 +155,18 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 		return nil, err
 	}
 	var progress []models.Progress
-	for p := range int32(s.partitions) {
-		progress = append(progress, models.Progress{Topic: "logs", Partition: p, CaughtUp: true})
+	places := s.places(ruletest.Topics(set)...)
+	for _, p := range places {
+		progress = append(progress, models.Progress{
+			Topic: p.Topic, Partition: p.Partition, CaughtUp: true,
+		})
 	}
 	scanner := e.NewScanner()
 	state := map[string][]byte{}
 	e.Advance(s.start(), progress)
 	for n, i := range s.order() {
 		now, record := s.start().Add(s.logs[i].at+s.logs[i].delay), s.record(i)
-		at := &progress[record.Partition]
+		at := &progress[slices.Index(places, s.logs[i].place())]
 		record.Offset = at.Next
 		e.Advance(now, progress)
 		e.Apply(scanner.Scan([]models.Record{record}))
@@ -191,6 +196,23 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 	e.Advance(s.end().Add(mostLateness+1), progress)
 	slices.Sort(values)
 	return append(settled(alerts), values...), nil
+}
+
+// places are the partitions of the topics that have logs, and of others.
+func (s scenario) places(others ...string) (list []models.Partition) {
+	topics := map[string]bool{}
+	for _, topic := range others {
+		topics[topic] = true
+	}
+	for i := range s.logs {
+		topics[s.logs[i].place().Topic] = true
+	}
+	for _, topic := range slices.Sorted(maps.Keys(topics)) {
+		for p := range int32(s.partitions) {
+			list = append(list, models.Partition{Topic: topic, Partition: p})
+		}
+	}
+	return list
 }
 
 // brief says whether an alert has ended at the instant at which it began. One that fires early is

@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -26,8 +27,14 @@ type scenario struct {
 // arrival is a log with the time at which it arrives.
 type arrival struct {
 	at, delay time.Duration // of the log after the start, and how much later it arrives
+	topic     string        // "logs" when empty
 	partition int32
 	fields    map[string]any
+}
+
+// place is where the log is read.
+func (a *arrival) place() models.Partition {
+	return models.Partition{Topic: cmp.Or(a.topic, "logs"), Partition: a.partition}
 }
 
 // start is when the scenario begins.
@@ -83,7 +90,7 @@ func (s scenario) record(i int) models.Record {
 		panic(err)
 	}
 	return models.Record{
-		Topic: "logs", Partition: a.partition, Timestamp: s.start().Add(a.at), Value: data,
+		Topic: a.place().Topic, Partition: a.partition, Timestamp: s.start().Add(a.at), Value: data,
 	}
 }
 
@@ -92,8 +99,8 @@ func (s scenario) String() string {
 	b.WriteString(s.text())
 	for i, a := range s.logs {
 		fmt.Fprintf(&b, "%s", s.record(i).Value)
-		if a.delay > 0 || a.partition > 0 {
-			fmt.Fprintf(&b, " (partition %d, %v later)", a.partition, a.delay)
+		if a.delay > 0 || a.partition > 0 || a.topic != "" {
+			fmt.Fprintf(&b, " (%v, %v later)", a.place(), a.delay)
 		}
 		b.WriteString("\n")
 	}
@@ -329,6 +336,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.lateness && d.in(2) {
 		r["lateness"] = d.of("0s", "2s", "15s", "25s")
 	}
+	if f.topics && d.in(2) {
+		r["source"] = d.of("logs", "other", "other", "[logs, other]")
+	}
 	if f.modes && d.in(2) {
 		r["mode"] = d.of("shadow", "shadow", "signal", "off")
 	}
@@ -441,6 +451,7 @@ type features struct {
 	past     bool // comparisons with earlier days
 	lateness bool // rules have their own
 	modes    bool
+	topics   bool // several
 }
 
 func (d draw) features() features {
@@ -468,7 +479,7 @@ func (d draw) features() features {
 	f.alerts, f.records = d.in(12), d.in(10)
 	f.calendar = !f.hours && !f.records && d.in(10)
 	f.past = !f.hours && !f.records && d.in(20)
-	f.lateness, f.modes = d.in(5), d.in(8)
+	f.lateness, f.modes, f.topics = d.in(5), d.in(8), d.in(6)
 	if f.modes {
 		f.firing, f.alerts = true, f.alerts || d.in(2)
 	}
@@ -609,6 +620,9 @@ func (d draw) scenario() scenario {
 			at += time.Duration(1+d.IntN(15)) * time.Second
 		}
 		a := arrival{at: at, fields: d.fields(), partition: int32(d.IntN(s.partitions))}
+		if f.topics && d.in(2) {
+			a.topic = "other"
+		}
 		if disorder && d.in(2) {
 			a.delay = time.Duration(d.IntN(10_000)) * time.Millisecond
 			if late && d.in(2) {
@@ -618,7 +632,8 @@ func (d draw) scenario() scenario {
 				a.delay = [...]time.Duration{2, 10, 10, 15, 25}[d.IntN(5)] * time.Second
 			}
 		}
-		if s.partitions > 1 { // logs of one instant have an order within their partition alone
+		if s.partitions > 1 ||
+			f.topics { // logs of one instant have an order within their partition alone
 			at += time.Millisecond
 		}
 		s.logs = append(s.logs, a)

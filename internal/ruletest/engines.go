@@ -2,6 +2,7 @@ package ruletest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
@@ -24,6 +25,7 @@ func EngineFactory(set *rule.Set, options ...alerting.Option) Factory {
 	return Factory{
 		Lateness:     least,
 		MostLateness: most,
+		Topics:       Topics(set),
 		New:          func(emit func(models.Alert)) (Engine, error) { return engine(emit) },
 		Past: func(emit func(models.Alert)) (Engine, error) {
 			return engine(emit, alerting.AtWatermark())
@@ -53,6 +55,18 @@ func WithMembers(set *rule.Set, m Members, hint string) (*rule.Set, error) {
 		}
 	}
 	return with, nil
+}
+
+// Topics are those that rules name as their source.
+func Topics(set *rule.Set) (topics []string) {
+	for _, r := range set.Rules {
+		for _, name := range append([]string{r.Source}, r.Sources...) {
+			if name != "" && name != "alerts" && !slices.Contains(topics, name) {
+				topics = append(topics, name)
+			}
+		}
+	}
+	return topics
 }
 
 // Latenesses are the disorder that all rules allow, and that any of them allows. One that follows

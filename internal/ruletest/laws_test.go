@@ -251,7 +251,7 @@ func (l live) run(
 	if err := s.start(); err != nil {
 		return nil, err
 	}
-	s.watch(list)
+	s.watch(list, nil)
 	s.engine.Advance(start, s.progress)
 	for i := 0; i < len(list); {
 		if l.backlog > 0 {

@@ -36,6 +36,8 @@ type Factory struct {
 	New func(emit func(models.Alert)) (Engine, error)
 	// how far out of order logs may be for all of the rules, and for any of them
 	Lateness, MostLateness time.Duration
+	// topics that rules name as their source, which are read also where they have no logs
+	Topics []string
 
 	// Past makes an engine that decides at the watermark alone, for backtests; New by default.
 	Past func(emit func(models.Alert)) (Engine, error)
@@ -206,7 +208,7 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) 
 	if err := s.start(); err != nil {
 		return outcome{}, err
 	}
-	s.watch(list)
+	s.watch(list, f.Topics)
 	s.engine.Advance(t.Start, s.progress)
 	for i := range list {
 		a := &list[i]
@@ -248,19 +250,25 @@ func (s *simulation) start() (err error) {
 	return nil
 }
 
-// watch makes the progress of all partitions of the records: nothing is there yet, and that is
-// known.
-func (s *simulation) watch(list []arrival) {
+// watch makes the progress of all partitions of the records, and of topics that may have none:
+// nothing is there yet, and that is known.
+func (s *simulation) watch(list []arrival, topics []string) {
 	seen := make(map[models.Partition]bool)
-	for i := range list {
-		r := &list[i].record
-		if p := (models.Partition{Topic: r.Topic, Partition: r.Partition}); !seen[p] {
+	watch := func(p models.Partition) {
+		if !seen[p] {
 			seen[p] = true
 			s.progress = append(
 				s.progress,
 				models.Progress{Topic: p.Topic, Partition: p.Partition, CaughtUp: true},
 			)
 		}
+	}
+	for i := range list {
+		r := &list[i].record
+		watch(models.Partition{Topic: r.Topic, Partition: r.Partition})
+	}
+	for _, topic := range topics {
+		watch(models.Partition{Topic: topic})
 	}
 }
 
