@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -736,7 +737,8 @@ func (l *Log) findLevel() {
 	l.levelSeen = true
 	if l.layout != nil && l.layout.level >= 0 {
 		if s := &l.root.Spans[l.layout.level]; s.Kind == String && s.Flags == 0 {
-			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.word != nil {
+			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.word != nil &&
+				!(v.weak() && l.isPriority(l.layout.level)) {
 				l.level, l.from[FieldLevel] = v, source(l.layout.level)
 				return
 			}
@@ -752,6 +754,7 @@ func (l *Log) findLevel() {
 		}
 	}
 	outer, at := l.levelOf(l.root)
+	priority := outer.explicit() && l.isPriority(at)
 	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
 		if v, s := l.levelOf(l.under[i]); v.word != nil {
 			outer, at = v, s
@@ -759,13 +762,19 @@ func (l *Log) findLevel() {
 	}
 	for i := len(l.over) - 1; i >= 0 && outer.weak(); i-- {
 		if v, s := l.levelOf(l.over[i]); v.explicit() {
-			outer, at = v, s
+			outer, at, priority = v, s, false
 			break
 		}
 	}
 	l.from[FieldLevel] = fromDefault
 	if at != jsonscan.NoSlot {
 		l.note(FieldLevel, at)
+	}
+	if priority && outer.weak() {
+		if v := l.levelOfHead(); v.severity > 0 {
+			outer, at = v, jsonscan.NoSlot
+			l.from[FieldLevel] = fromText
+		}
 	}
 	if !outer.explicit() {
 		if v := l.levelOfText(); v.word != nil {
@@ -793,6 +802,38 @@ func (l *Log) levelOfText() level {
 		return v
 	}
 	return pairLevel(text)
+}
+
+// isPriority says whether the level in a slot is a priority of syslog. Of those INFO and NOTICE are
+// what journald, rsyslog and others give to lines without one, as programs write them to their
+// output.
+func (l *Log) isPriority(at jsonscan.Slot) bool {
+	return at != jsonscan.NoSlot &&
+		(l.d.plan.scales[at] == scaleSyslog || strings.HasPrefix(l.format, "syslog"))
+}
+
+// levelOfHead finds the level in the text of a message that has a head of its own: it begins with a
+// time, or with the level.
+func (l *Log) levelOfHead() level {
+	text := l.Value(FieldMessage).Text
+	if l.isAccess || len(text) < 4 {
+		return level{}
+	}
+	h := l.lineHead()
+	if h.end == 0 {
+		start := 0
+		if text[0] == '[' || text[0] == '<' {
+			start = 1
+		}
+		end := start
+		for end < len(text) && end < 16 && isWord(text[end]) {
+			end++
+		}
+		if end-start < 3 || levelWord(text[start:end]).word == nil {
+			return level{}
+		}
+	}
+	return textLevel(text, h)
 }
 
 // levelOf finds the level in one layer; the zero level means none.
