@@ -189,7 +189,7 @@ func hides(c rune) bool {
 	switch {
 	case c < 0x80:
 		return false
-	case c < 0xa0, c == 0x2800, c&0xfffe == 0xfffe:
+	case c < 0xa0, c == 0x2800, c&0xfffe == 0xfffe, c >= 0xfdd0 && c <= 0xfdef:
 		return true
 	case c < 0xad:
 		return false

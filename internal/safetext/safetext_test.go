@@ -34,7 +34,8 @@ func TestVisible(t *testing.T) {
 	f("a\u200db", "a⟨U+200D⟩b")
 	f("filler\u3164", "filler⟨U+3164⟩")
 	f("tag\U000e0041", "tag⟨U+E0041⟩")
-	f("private\ue000 blank\u2800 \ufffe", "private⟨U+E000⟩ blank⟨U+2800⟩ ⟨U+FFFE⟩")
+	f("private\ue000 blank\u2800 \ufffe\ufdd0",
+		"private⟨U+E000⟩ blank⟨U+2800⟩ ⟨U+FFFE⟩⟨U+FDD0⟩")
 	f("\xff\xfe", "\ufffd\ufffd")
 	f("cut \xe2\x82", "cut \ufffd\ufffd")
 	f("👩\u200d🚒 ❤\ufe0f\u200d🔥 👍🏽", "👩\u200d🚒 ❤\ufe0f\u200d🔥 👍🏽")

@@ -224,14 +224,26 @@ function later(wait, f) {
   return (...args) => { clearTimeout(timer); timer = setTimeout(() => f(...args), wait); };
 }
 
-// element makes an element with text, which is not parsed.
-// Control and hidden characters by name, as the server shows them.
-const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
-const visible = (text) => text.replace(hidden, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+// visible shows control and hidden characters by number, as package safetext does on the server.
+const hidden = /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Variation_Selector}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/gu;
+const prepended = /^[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}]$/u;  // formats that are shown
+const symbolBefore = /[\p{So}\p{Sk}\p{Sm}]\ufe0f?$/u, symbolAfter = /^[\p{So}\p{Sk}\p{Sm}]/u;
+function visible(text) {
+  return text.replace(hidden, (c, at) => {
+    const before = text.slice(Math.max(0, at - 3), at), after = text.slice(at + c.length, at + c.length + 2);
+    if (c === "\n" || c === "\t" || prepended.test(c)) return c;
+    if (c === "\r" && after.startsWith("\n")) return "";
+    if (c === "\ufe0f" && symbolBefore.test(before) && !before.endsWith("\ufe0f") && before.slice(-1) > "\u007f") return c;
+    if (c === "\u200d" && symbolBefore.test(before) && symbolAfter.test(after) && before.slice(-1) > "\u007f") return c;
+    return `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
+}
+
+// element makes an element with text, which is shown as it is and never parsed.
 function element(name, className, text) {
   const e = document.createElement(name);
   if (className) e.className = className;
-  if (text !== undefined) e.textContent = text;
+  if (text !== undefined) e.textContent = visible(String(text));
   return e;
 }
 
@@ -338,11 +350,13 @@ if (editor) {
   const paint = $("#paint");
   const token = /(#.*$)|(^\s*(?:- )?[\w.-]+(?=:(?:\s|$)))|('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(\{\{.*?\}\})|\b(and|or|not|offset|by)\b|\b([a-z_]+\d*)(?=\()|(?<![\w.-])(\d+(?:\.\d+)?(?:ms|s|m|h|d|w|%)?)(?![\w-])/gm;
   const classes = ["comment", "key", "string", "template", "word", "function", "number"];
+  // The painted text is as wide as the field's: hidden characters stay.
+  const paintedSpan = (kind, part) => { const span = element("span", "t-" + kind); span.textContent = part; return span; };
   const highlight = () => {
     const out = document.createDocumentFragment();
     let last = 0;
     for (const m of text.value.slice(0, 200_000).matchAll(token)) {
-      out.append(text.value.slice(last, m.index), element("span", "t-" + classes[m.slice(1).findIndex((g) => g !== undefined)], m[0]));
+      out.append(text.value.slice(last, m.index), paintedSpan(classes[m.slice(1).findIndex((g) => g !== undefined)], m[0]));
       last = m.index + m[0].length;
     }
     out.append(text.value.slice(last) + "\n");
@@ -459,7 +473,7 @@ if (explore) {
   const showProgress = (f, state) => {
     const kept = lines.querySelectorAll(".log").length;
     const done = (new Date(f.to) - new Date(f.reached)) / (new Date(f.to) - new Date(f.from));
-    verdict.replaceChildren(element("b", "", count(f.matched)), ` of ${count(f.read)} logs`, f.matched > kept ? `, newest ${count(kept)} shown` : "", state ? `; ${state}` : "");
+    verdict.replaceChildren(element("b", "", count(f.matched)), ` of ${count(f.read)} logs`, f.matched > kept ? `, newest ${count(kept)} shown` : "", state ? "; " + visible(state) : "");
     if (state === "reading") verdict.append(` ${Math.min(99, Math.floor(done * 100))} %`);
     drawBars(f);
     drawFields(f.fields || []);
@@ -487,7 +501,7 @@ if (explore) {
       details.open = open.has(one.field);
       summary.append(element("small", "", count(one.logs)));
       for (const v of one.values) {
-        const item = element("li"), add = element("button", "", visible(v.value)), minus = element("button", "quiet minus", "−"), n = element("b", "", count(v.count) + " ");
+        const item = element("li"), add = element("button", "", v.value), minus = element("button", "quiet minus", "−"), n = element("b", "", count(v.count) + " ");
         add.type = minus.type = "button";
         add.dataset.addField = minus.dataset.notField = one.field;
         add.dataset.addValue = minus.dataset.addValue = v.value;
@@ -632,7 +646,7 @@ async function showRaw(at) {
     for (const h of record.headers) add("header " + h.key, h.value);
     add("format", record.rejected ? "rejected: " + record.rejected : [...new Set(record.logs.map((l) => l.format))].join(", "));
     add("size", `${record.bytes} bytes${record.encoding === "base64" ? ", shown in base64" : ""}`);
-    const value = element("pre", "code", visible(record.value));
+    const value = element("pre", "code", record.value);
     value.tabIndex = 0;
     body.append(list, value);
     $("#raw-copy").onclick = () => copy(record.value);
@@ -663,6 +677,8 @@ document.addEventListener("click", async (event) => {
   fillNames(dialog);
   dialog.showModal();
 });
+// messageOf is the message of an answer that is an error.
+const messageOf = (text) => { try { return JSON.parse(text).error || text; } catch { return text; } };
 dialog?.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) return;
@@ -671,7 +687,7 @@ dialog?.addEventListener("submit", async (event) => {
   if (answer.ok) { dialog.close(); if (live) refresh(); else location.reload(); return; }
   const text = await answer.text();
   if (text.startsWith("<form")) $("#dialog-body").innerHTML = text;
-  else $("#dialog-body").prepend(element("p", "error", text));
+  else $("#dialog-body").prepend(element("p", "error", messageOf(text)));
 });
 
 // Bulk actions on selected alerts.
