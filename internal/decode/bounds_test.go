@@ -232,6 +232,13 @@ func TestHeld(t *testing.T) {
 	f("json", "{\"message\":\"a\tb\"}", "invalid_json")
 	f("json", `{'message': 'a'}`, "invalid_json")
 	f("json", ``, "empty")
+	f(
+		"auto",
+		`{"metrics":[{"fields":{"message":"a"},"name":"syslog","tags":{},"timestamp":1777889480},`+
+			`{"fields":{"message":"b"},"name":"syslog","tags":{},"timestamp":1777889480}]}`,
+		"json json",
+	)
+	f("auto", `{"metrics":[{"name":"latency","fields":{}}],"message":"a"}`, "json")
 	f("text", `{"message":"a"}`, "text")
 	f("logfmt", `a=1 b`, "logfmt")
 	f("logfmt", `no pairs`, "invalid_format")

@@ -17,7 +17,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"MESSAGE", "body", "textPayload", "@message", "event",
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
-		"error.message", "err.message", "fields.message", "displayMessage", "logEvent.message",
+		"error.message", "err.message", "fields.message", "fields.value", "displayMessage", "logEvent.message",
 		"info.msg",
 	},
 	FieldStack: {
@@ -252,6 +252,7 @@ type hints struct {
 
 	// batches and envelopes
 	resourceLogs, streams, bigRecords, records, logEvents, schema, payload jsonscan.Slot
+	metrics                                                                jsonscan.Slot // Telegraf
 
 	template, rendered, clefTime, clefID   jsonscan.Slot // Serilog
 	renderings, bigTemplate                jsonscan.Slot
@@ -365,7 +366,7 @@ func (known *fieldPlan) extend(cfg Config, fields *Fields) *fieldPlan {
 		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields,
 		h.specVersion,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents,
-		h.payload,
+		h.payload, h.metrics,
 	} {
 		p.Parts.Set(s)
 	}
@@ -451,7 +452,7 @@ func (p *fieldPlan) addHints() {
 	h.flatLabels = nested("kubernetes.flat_labels")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
 		one("streams"), one("Records"), one("records"), one("logEvents")
-	h.schema, h.payload = one("schema"), one("payload")
+	h.schema, h.payload, h.metrics = one("schema"), one("payload"), one("metrics")
 	h.bigProperties, h.resources, h.attributes = one("Properties"), one("resources"),
 		one("attributes")
 	h.parsed, h.processed, h.items, h.kind = one("json"), one("log_processed"), one("items"),

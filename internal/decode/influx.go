@@ -68,6 +68,9 @@ func appendPoint(dst, b []byte) ([]byte, bool) {
 			if end < 0 {
 				return dst, false
 			}
+			if key == "value" { // the line that Telegraf's tail reads
+				key = "message"
+			}
 			dst = appendMember(dst, key, withoutSlashes(rest[1:end]))
 			rest = rest[end+1:]
 		} else {

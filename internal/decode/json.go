@@ -303,6 +303,8 @@ func (d *Decoder) opened(doc []byte) bool {
 		d.batch(doc, list(h.items), "items", "json")
 	case list(h.logEvents) != nil:
 		d.cloudWatch(doc, list(h.logEvents))
+	case bytes.HasPrefix(list(h.metrics), []byte(`[{"fields":`)):
+		d.batch(doc, list(h.metrics), "metrics", "json")
 	case x.Has.Has(h.payload) && x.Has.Has(h.schema) && !x.Has.Has(h.message):
 		d.connect(doc, x.Spans[h.payload])
 	default:

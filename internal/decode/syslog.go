@@ -70,7 +70,12 @@ func append5424(dst, b []byte, priority int, h header) ([]byte, bool) {
 	}
 	dst = append(appendName(dst, "level"), h.level...)
 	dst = strconv.AppendInt(appendName(dst, "facility"), int64(priority>>3), 10)
-	for i, key := range [...]string{"timestamp", "host", "appname", "procid", "msgid"} {
+	keys := [...]string{"timestamp", "host", "appname", "procid", "msgid"}
+	// syslog-ng passes on a whole message as an object, under its own name and host
+	if string(field[2]) == "@syslog-ng" && len(text) > 0 && text[0] == '{' {
+		keys[1], keys[2] = "relay", "relay_program"
+	}
+	for i, key := range keys {
 		dst = appendBytes(dst, key, field[i])
 	}
 	dst = appendStructuredData(dst, data)
