@@ -287,15 +287,18 @@ func (d decided) byGroup() map[string][]episode {
 // compareNotified holds what the receiver was notified against what was decided. To the receiver,
 // alerts with the same labels are one: when one has ended and the next one fires before it could be
 // notified, as when a backlog is read after a kill, that goes on. Of many that came and went before
-// the first could be notified, a later one's message names the earlier ones.
+// the first could be notified, the message of a later one of the same group names the earlier ones.
 func compareNotified(got decided, list []notification) error {
 	type received struct{ firing, resolved int }
 	byID := map[string]*received{}
 	var wrong []string
-	named := map[string]bool{} // by the message of a later one
+	namedBy := map[string][]string{} // IDs of the alerts whose messages name one
 	for _, one := range list {
 		for _, id := range one.merged {
-			named[id] = true
+			namedBy[id] = append(namedBy[id], one.id)
+			if _, known := got.byID[id]; !known {
+				wrong = append(wrong, fmt.Sprintf("%s names %s, which was not decided", one.what, id))
+			}
 		}
 		h := byID[one.id]
 		if h == nil {
@@ -327,14 +330,17 @@ func compareNotified(got decided, list []notification) error {
 	merged, onlyOver, repeated := 0, 0, 0
 	for _, list := range got.byGroup() {
 		up := "" // the last one whose end was not notified: what comes next continues it
-		for _, e := range list {
+		for i, e := range list {
+			named := slices.ContainsFunc(list[i+1:], func(later episode) bool {
+				return slices.Contains(namedBy[e.id], later.id)
+			})
 			h := byID[e.id]
 			if h == nil {
 				h = &received{}
 			}
 			repeated += max(0, h.firing-1) + max(0, h.resolved-1)
 			switch {
-			case up == "" && h.firing == 0 && h.resolved == 0 && named[e.id]:
+			case up == "" && h.firing == 0 && h.resolved == 0 && named:
 				merged++
 				continue
 			case up != "" && h.firing > 0:

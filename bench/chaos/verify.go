@@ -217,7 +217,11 @@ func received(of string, decided []change, got []notice) *verdict {
 			continue
 		}
 		for _, id := range n.merged {
-			if m := episodes[id]; m != nil && !m.merged {
+			m := episodes[id]
+			switch {
+			case m == nil || m.c.alert != e.c.alert || m.order >= e.order:
+				v.wrong = append(v.wrong, n.String()+" names "+id+", which is no alert before it")
+			case !m.merged:
 				m.merged = true
 				v.merged++
 			}

@@ -119,6 +119,9 @@ func run(logs, members int, rule, bin string) (costs []float64, err error) {
 			return nil, err
 		}
 	}
+	if err := awaitMembers(engines, members); err != nil {
+		return nil, err
+	}
 	time.Sleep(idle) // all have their share of the partitions
 	rest := used(engines)
 	time.Sleep(idle)
@@ -151,6 +154,29 @@ func run(logs, members int, rule, bin string) (costs []float64, err error) {
 		costs = append(costs, spent/float64(time.Microsecond)/float64(logs))
 	}
 	return costs, nil
+}
+
+// awaitMembers waits until each member of a cluster knows all of them.
+func awaitMembers(engines []*proc.Engine, members int) error {
+	for end := time.Now().Add(patience); members > 0; time.Sleep(time.Second) {
+		complete := 0
+		for _, e := range engines {
+			known, err := counter(e, "alert_engine_cluster_members")
+			if err != nil {
+				return err
+			}
+			if known == members {
+				complete++
+			}
+		}
+		if complete == members {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d members know all of them", complete, members)
+		}
+	}
+	return nil
 }
 
 func used(engines []*proc.Engine) (list []time.Duration) {
@@ -204,14 +230,15 @@ func produce(broker string, logs int) error {
 	return errors.Join(client.Flush(context.Background()), failed)
 }
 
-// counter is the sum of a counter of a process.
+// counter is the sum of a counter, or of a gauge of whole numbers, of a process.
 func counter(e *proc.Engine, name string) (sum int, err error) {
 	r, err := http.Get("http://" + e.Listen + "/metrics")
 	if err != nil {
 		return 0, err
 	}
 	defer r.Body.Close()
-	for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+	lines := bufio.NewScanner(r.Body)
+	for lines.Scan() {
 		text, value, _ := strings.Cut(lines.Text(), " ")
 		if base, _, _ := strings.Cut(text, "{"); base == name {
 			v, err := strconv.ParseFloat(value, 64)
@@ -221,5 +248,5 @@ func counter(e *proc.Engine, name string) (sum int, err error) {
 			sum += int(v)
 		}
 	}
-	return sum, nil
+	return sum, lines.Err()
 }
