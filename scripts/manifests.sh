@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes packaging/kubernetes/*.yaml, an instance alone and a cluster of three, from the Helm chart, and checks both: helm lint, and the schemas of Kubernetes.
 # Needs Go, or helm, and Python for the schemas. With --check it fails where the files differ from the chart.
-# No step of .ci/run: helm is built from source where there is none, and the schemas are installed, which takes longer than all other checks of the chart.
+# Where there is no helm it is built from source, which takes minutes; .ci/run leaves this step out then.
 # TestManifestsAreRead reads the configuration in the manifests with every run of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
