@@ -233,16 +233,23 @@ func (l *pipeline) notify(
 // toNobody notes that a receiver without integrations sends nothing, which is how one says in
 // Alertmanager that something is not to be notified.
 func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
+	detail := "this receiver sends nothing"
+	if name == NoReceiver {
+		name, detail = "", "no receiver is configured"
+	}
 	for _, s := range members {
 		l.n.states.mu.Lock()
 		id, at, rule := s.last().Alert.ID, s.last().Alert.State, s.rule()
 		l.n.states.mu.Unlock()
+		if name == "" && len(l.integrations(s.Labels.set())) > 0 {
+			continue // our own route; another one has a receiver
+		}
 		l.n.note(id, Delivery{
 			At:       now,
 			Rule:     rule,
 			State:    at,
 			Receiver: name,
-			Detail:   "this receiver sends nothing",
+			Detail:   detail,
 		})
 	}
 }

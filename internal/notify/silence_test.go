@@ -3,6 +3,7 @@ package notify
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -351,6 +352,25 @@ func TestClient(t *testing.T) {
 		groups, err := c.Alertgroup.GetAlertGroups(nil)
 		if err != nil || len(groups.Payload) != 2 {
 			t.Fatalf("groups: %v, %v", groups, err)
+		}
+	})
+}
+
+// An alert that goes to the terminal is not noted as one that no receiver gets, although our own
+// last route has no receiver.
+func TestOwnRouteWithoutReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, terminal := range []io.Writer{nil, io.Discard} {
+			l := start(t, nil, Options{Terminal: terminal})
+			a := firingAlert("Errors", "a", 1)
+			l.outbox.add(a)
+			after(time.Minute)
+			if terminal == nil {
+				expectDetails(t, l.n, a.ID, "firing  not sent no receiver is configured")
+			} else {
+				expectDetails(t, l.n, a.ID, "firing terminal sent accepted after 0s")
+			}
+			l.stop()
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ type chart struct {
 	Area          string  // path of the area below the line
 	Threshold     float64 // y; negative for none
 	ThresholdText string
+	Peak          float64 // y of the peak, where the line does not reach it; negative for none
+	PeakText      string
+	Coarse        bool   // the line has no more than the values at transitions
 	Bands         []band // episodes
 	Ticks         []tickMark
 	Rows          []tickMark
@@ -174,9 +178,9 @@ func thresholdValue(text string) float64 {
 
 // alertChart is the graph of an alert: value, threshold, and the times it was pending and firing.
 func alertChart(d alertDetail, now time.Time) chart {
-	c := chart{Width: 960, Height: 240, Threshold: -1}
+	c := chart{Width: 960, Height: 240, Threshold: -1, Peak: -1}
 	points := d.Series
-	if len(points) == 0 {
+	if c.Coarse = len(points) == 0; c.Coarse {
 		for _, a := range d.Transitions {
 			points = append(points, Point{a.At, a.Value})
 		}
@@ -189,7 +193,12 @@ func alertChart(d alertDetail, now time.Time) chart {
 	points = since(points, from)
 	threshold := thresholdValue(d.Alert.Threshold)
 	p := plot{from: from, to: end, left: 52, right: c.Width - 12, top: 14, bottom: c.Height - 26}
-	p.low, p.high = bounds(points, threshold)
+	peak := d.Values.Peak
+	p.low, p.high = bounds(append(slices.Clone(points), Point{from, peak}), threshold)
+	reached := slices.ContainsFunc(points, func(p Point) bool { return p.Value == peak })
+	if c.Coarse && !reached && !math.IsNaN(peak) && !math.IsInf(peak, 0) {
+		c.Peak, c.PeakText = p.y(peak), "peak "+humanValue(peak, d.Alert.Threshold)
+	}
 	if d.Alert.State != models.AlertResolved {
 		points = append(points[:len(points):len(points)], Point{end, points[len(points)-1].Value})
 	}
@@ -238,18 +247,19 @@ func (p plot) bands(transitions []models.Alert, end time.Time) []band {
 		if a.State == models.AlertResolved || until.Before(p.from) {
 			continue
 		}
-		x := p.x(a.At)
-		list = append(
-			list,
-			band{
-				x,
-				math.Max(1.5, p.x(until)-x),
-				string(a.State),
-				fmt.Sprintf("%s since %s", a.State, a.At.UTC().Format("15:04:05")),
-			},
-		)
+		list = append(list, p.band(a.At, until, string(a.State),
+			fmt.Sprintf("%s since %s", a.State, a.At.UTC().Format("15:04:05"))))
 	}
 	return list
+}
+
+// leastBand is the width of a band that can be seen.
+const leastBand = 3
+
+// band is the band of a time range, within the plot and wide enough to be seen.
+func (p plot) band(from, to time.Time, class, title string) band {
+	x := min(p.x(from), p.right-leastBand)
+	return band{x, max(leastBand, p.x(to)-x), class, title}
 }
 
 var steps = []time.Duration{

@@ -39,6 +39,12 @@ func TestAlertChart(t *testing.T) {
 	if c := alertChart(d, noon); c.Empty {
 		t.Error("without a series the transitions make no chart")
 	}
+	// of an alert that has ended the peak is known, and not when it was
+	d.Values.Peak = 500
+	if c := alertChart(d, noon); c.PeakText != "peak 500" || c.Peak < 14 || c.Peak > 60 ||
+		!c.Coarse || c.Threshold < 200 {
+		t.Errorf("with a peak beyond the transitions the chart is %+v", c)
+	}
 	if c := alertChart(alertDetail{}, noon); !c.Empty {
 		t.Error("nothing makes a chart")
 	}
@@ -64,6 +70,15 @@ func TestOddCharts(t *testing.T) {
 				t.Errorf("%v draws %s", values, text)
 			}
 		}
+	}
+}
+
+// What happened a moment ago, and for a moment, can be seen in a chart of a day.
+func TestShortBands(t *testing.T) {
+	p := plot{from: noon.Add(-24 * time.Hour), to: noon, right: 960}
+	b := p.band(noon.Add(-time.Second), noon, "", "")
+	if b.Width < leastBand || b.X+b.Width > p.right {
+		t.Errorf("the band is %+v", b)
 	}
 }
 

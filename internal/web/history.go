@@ -220,11 +220,8 @@ func ruleHistoryOf(rule string, list []history.Span, p plot) *ruleHistory {
 		lengths[i] = lengthOf(e.From, e.To, p.to)
 		one.Total += lengths[i]
 		if i < drawnEpisodes {
-			x := p.x(e.From)
-			one.Bands = append(one.Bands, band{
-				x, max(2, p.x(e.From.Add(lengths[i]))-x), "",
-				e.From.UTC().Format("2 Jan 15:04:05"),
-			})
+			one.Bands = append(one.Bands, p.band(e.From, e.From.Add(lengths[i]), "",
+				e.From.UTC().Format("2 Jan 15:04:05")))
 		}
 	}
 	slices.Sort(lengths)

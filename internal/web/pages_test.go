@@ -134,7 +134,7 @@ func TestNoAlerts(t *testing.T) {
 	}
 	f("all is well", func(*fake, *Options) {}, "/", calm, "No active alerts", "321 logs/s",
 		"lag 3 records")
-	f("Kafka is away", failing(false), "/", "!"+calm, "<h1>Alert status unknown",
+	f("Kafka is away", failing(false), "/", "!"+calm, "<h2>Alert status unknown",
 		"kafka: no broker answers", `class="health bad"`)
 	f("degraded", failing(true), "/", "!"+calm, "evaluation is incomplete",
 		"kafka: no broker answers")
@@ -160,7 +160,7 @@ func TestNoAlerts(t *testing.T) {
 	f("backfilling", func(f *fake, _ *Options) {
 		f.status[0].Backfilling = true
 	}, "/", "!"+calm, "1 rule is backfilling")
-	f("no rules", func(f *fake, _ *Options) { f.set = &rule.Set{} }, "/", "!"+calm, "<h1>No rules")
+	f("no rules", func(f *fake, _ *Options) { f.set = &rule.Set{} }, "/", "!"+calm, "<h2>No rules")
 	f("no engine", func(_ *fake, o *Options) {
 		o.Engine = nil
 	}, "/", "!"+calm, "Alert status unknown")

@@ -489,16 +489,8 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 			if to.IsZero() {
 				to = rep.To
 			}
-			x := p.x(e.From)
-			row.Bands = append(
-				row.Bands,
-				band{
-					x,
-					max(2, p.x(to)-x),
-					"firing",
-					e.From.UTC().Format("15:04:05") + " " + e.Reason,
-				},
-			)
+			row.Bands = append(row.Bands, p.band(e.From, to, "firing",
+				e.From.UTC().Format("15:04:05")+" "+e.Reason))
 		}
 		data.Rows = append(data.Rows, row)
 	}
