@@ -239,7 +239,7 @@ func setOf(r cluster.Rules) (*rule.Set, error) {
 		}
 		documents = append(documents, one)
 	}
-	set, err := rule.LoadDocuments(documents, files)
+	set, err := rule.LoadDocuments(slices.Values(documents), files)
 	if err != nil {
 		return nil, err
 	}

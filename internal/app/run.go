@@ -124,6 +124,7 @@ func newProcess(c *Config, t Terminal) *process {
 
 // configuredRules reads the rules of a configuration, and says what became of its Sigma rules.
 func (p *process) configuredRules(c *Config) (*rule.Set, error) {
+	p.sigma.keep = c.Cluster.Enabled
 	set, report, err := p.sigma.rules(c)
 	if err == nil && len(c.Sigma) > 0 {
 		report.log(p.logger)

@@ -63,7 +63,9 @@ type SigmaReport struct {
 // sigmaFiles reads the Sigma rules of a configuration, at the start and at each reload. A file that
 // is bad keeps its last good form.
 type sigmaFiles struct {
-	good  map[string][]byte
+	good map[string][]byte
+	// whether taken is kept, for the other members of a cluster
+	keep  bool
 	taken []rule.Document // the rules that the last load has accepted
 }
 
@@ -221,17 +223,16 @@ func (s *sigmaFiles) load(
 		}
 		all = append(all, one)
 	}
-	set, taken, remarks, err := loadSigma(all, texts, files)
+	set, remarks, err := s.translate(all, texts, files)
 	if err != nil {
 		return nil, nil, err
 	}
 	if s.restore(all, remarks) {
-		if set, taken, remarks, err = loadSigma(all, texts, files); err != nil {
+		if set, remarks, err = s.translate(all, texts, files); err != nil {
 			return nil, nil, err
 		}
 	}
 	s.remember(all, remarks)
-	s.taken = taken
 	kept := map[string]bool{}
 	for _, one := range all {
 		remarks = append(one.stale, remarks...)
@@ -240,23 +241,39 @@ func (s *sigmaFiles) load(
 	return set, sigmaReport(set, remarks, kept), nil
 }
 
-// loadSigma translates all collections, and reads them as one set with the rule files.
-func loadSigma(
+// translate translates all collections, and reads them as one set with the rule files.
+func (s *sigmaFiles) translate(
 	all []*sigmaCollection, texts []rule.File, files []string,
-) (*rule.Set, []rule.Document, []imports.Remark, error) {
-	var documents []rule.Document
-	report := &imports.Report{}
+) (*rule.Set, []imports.Remark, error) {
+	var translations []*sigma.Translation
 	for _, one := range all {
-		translated, of := sigma.Translate(one.files, one.options)
-		documents = append(documents, translated...)
-		report.Remarks = append(report.Remarks, of.Remarks...)
+		translations = append(translations, sigma.Read(one.files, one.options))
 	}
-	set, err := rule.LoadDocuments(documents, texts, files...)
+	var documents []rule.Document
+	set, err := rule.LoadDocuments(func(yield func(rule.Document) bool) {
+		for _, t := range translations {
+			for d := range t.Documents {
+				if s.keep {
+					documents = append(documents, d)
+				}
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	}, texts, files...)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	taken := sigma.Refuse(documents, report, set)
-	return set, taken, report.Remarks, nil
+	s.taken = sigma.Accepted(documents, set)
+	var remarks []imports.Remark
+	made := 0
+	for _, t := range translations {
+		t.Refuse(set, made)
+		made += t.Made()
+		remarks = append(remarks, t.Report.Remarks...)
+	}
+	return set, remarks, nil
 }
 
 // restore gives files with a refused rule their last good form, if there is another one, and says

@@ -207,6 +207,7 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 				"    CommandLine|re: '^\\d+[a-z]{2}$'\n    EventID: 4625").Replace(sigmaRule),
 		"rules/bad.yml": strings.ReplaceAll(sigmaRule, "Image|endswith", "Image|nonsense"),
 	})
+	c.Cluster.Enabled = true
 	p := newProcess(c, Terminal{Out: io.Discard, Err: io.Discard})
 	set, err := p.rules(c)
 	if err != nil {
@@ -249,5 +250,9 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 	}
 	if after, _ := hashOf(r); after == before {
 		t.Error("a Sigma rule that has changed goes unnoticed")
+	}
+	c.Cluster.Enabled = false
+	if _, err := p.rules(c); err != nil || len(p.sigma.taken) > 0 {
+		t.Errorf("without a cluster %d texts are kept; %v", len(p.sigma.taken), err)
 	}
 }

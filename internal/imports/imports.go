@@ -7,6 +7,7 @@
 package imports
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ next:
 // Check reads translated rules alone, so that one with a mistake is refused with its reason.
 func Check(file string, n *yaml.Node) error {
 	root := Place(Group("check", []*yaml.Node{n}), max(n.Line, 1), 1)
-	set, err := rule.LoadDocuments([]rule.Document{{File: file, Root: root}}, nil)
+	set, err := rule.LoadDocuments(slices.Values([]rule.Document{{File: file, Root: root}}), nil)
 	if err != nil {
 		return err
 	}

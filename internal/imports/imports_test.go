@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestDistinct(t *testing.T) {
 		t.Fatal(err)
 	}
 	Merge(result.Documents) // it changes nothing
-	set, err := rule.LoadDocuments([]rule.Document{{File: "all", Root: Merge(result.Documents)}},
+	set, err := rule.LoadDocuments(slices.Values([]rule.Document{{File: "all", Root: Merge(result.Documents)}}),
 		nil)
 	if err != nil || len(set.Refused) > 0 || len(set.Rules) != 2 || set.Rules[1].Name != "Down 2" {
 		t.Error(err, set.Refused, len(set.Rules))

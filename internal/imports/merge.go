@@ -14,7 +14,7 @@ import (
 // of rules that people write: a translated rule does what the original does.
 func Finish(r Result) error {
 	Distinct(r)
-	set, err := rule.LoadDocuments(r.Documents, nil)
+	set, err := rule.LoadDocuments(slices.Values(r.Documents), nil)
 	if err != nil {
 		return err
 	}

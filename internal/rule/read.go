@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func Load(names ...string) (*Set, error) { return LoadWith(nil, names...) }
 
 // LoadWith is Load of files together with texts that are in none, such as the standard input.
 func LoadWith(texts []File, names ...string) (*Set, error) {
-	return LoadDocuments(nil, texts, names...)
+	return LoadDocuments(slices.Values([]Document(nil)), texts, names...)
 }
 
 func (r *reader) load(texts []File, names []string) {
@@ -141,16 +142,16 @@ type Document struct {
 	Root *strictyaml.Node
 }
 
-// LoadDocuments is LoadWith with further documents. A document with mistakes is left out, and its
-// mistakes are in the set's Refused: one bad rule of a large collection must not keep out the
-// others.
-func LoadDocuments(documents []Document, texts []File, names ...string) (*Set, error) {
+// LoadDocuments is LoadWith with further documents, of which it keeps no text. A document with
+// mistakes is left out, and its mistakes are in the set's Refused: one bad rule of a large
+// collection must not keep out the others.
+func LoadDocuments(documents iter.Seq[Document], texts []File, names ...string) (*Set, error) {
 	r := newReader()
 	r.load(texts, names)
-	for i, d := range documents {
-		r.current = i + 1
+	for d := range documents {
+		r.current++
 		if list := r.tolerant(d); len(list) > 0 {
-			r.set.Refused[i] = list
+			r.set.Refused[r.current-1] = list
 		}
 	}
 	return r.finish()

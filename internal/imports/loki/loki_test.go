@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func printLaw(t *testing.T, d rule.Document) string {
 	if err := encoder.Encode(d.Root); err != nil {
 		t.Fatal(err)
 	}
-	made, err := rule.LoadDocuments([]rule.Document{d}, nil)
+	made, err := rule.LoadDocuments(slices.Values([]rule.Document{d}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

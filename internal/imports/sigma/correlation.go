@@ -24,7 +24,7 @@ const maxRefers = 50
 
 // correlation is a correlation that is being translated.
 type correlation struct {
-	t       *translator
+	t       *Translation
 	d       *document
 	node    *yaml.Node
 	kind    string
@@ -34,7 +34,7 @@ type correlation struct {
 }
 
 // correlation translates a correlation into the condition of a rule.
-func (t *translator) correlation(d *document, node, n *yaml.Node) error {
+func (t *Translation) correlation(d *document, node, n *yaml.Node) error {
 	c := &correlation{
 		t: t, d: d, node: node, aliases: imports.Get(node, "aliases"),
 		kind: imports.Value(node, "type"), span: imports.Value(node, "timespan"),
@@ -64,7 +64,7 @@ func (t *translator) correlation(d *document, node, n *yaml.Node) error {
 		if t.circular(r, []*document{d}) {
 			return fmt.Errorf("rule %q, which it refers to, refers back to it", name)
 		}
-		if r.correlation() != nil {
+		if r.correlation != nil {
 			chained++
 		}
 		c.rules = append(c.rules, r)
@@ -83,14 +83,12 @@ func (t *translator) correlation(d *document, node, n *yaml.Node) error {
 	return c.overEvents(n)
 }
 
-func (d *document) correlation() *yaml.Node { return imports.Get(d.root, "correlation") }
-
 // circular says whether a correlation refers to one of those above it.
-func (t *translator) circular(d *document, above []*document) bool {
+func (t *Translation) circular(d *document, above []*document) bool {
 	if slices.Contains(above, d) {
 		return true
 	}
-	return slices.ContainsFunc(imports.Values(d.correlation(), "rules"), func(name string) bool {
+	return slices.ContainsFunc(imports.Values(d.correlation, "rules"), func(name string) bool {
 		r := t.byName[name]
 		return r != nil && len(above) < maxRefers && t.circular(r, append(slices.Clone(above), d))
 	})
@@ -155,7 +153,7 @@ func (c *correlation) exist(r *document) *yaml.Node {
 func (c *correlation) detection(r *document) (*yaml.Node, error) {
 	det, err := c.t.detection(r)
 	if err != nil {
-		return nil, fmt.Errorf("rule %q, which it refers to: %w", r.title(), err)
+		return nil, fmt.Errorf("rule %q, which it refers to: %w", r.title, err)
 	}
 	if exist := c.exist(r); exist != nil {
 		det = imports.Map("rule", det, "group_by", exist,
@@ -200,13 +198,13 @@ func (c *correlation) overEvents(n *yaml.Node) error {
 	match := imports.Map()
 	selections, terms := map[string]*document{}, map[*document]string{}
 	for i, r := range c.rules {
-		if r.correlation() != nil {
-			if strings.ContainsAny(r.title(), "\"\\") {
-				return fmt.Errorf("the title of %q has a quote or a backslash", r.title())
+		if r.correlation != nil {
+			if strings.ContainsAny(r.title, "\"\\") {
+				return fmt.Errorf("the title of %q has a quote or a backslash", r.title)
 			}
-			terms[r] = "firing(\"" + r.title() + "\")"
+			terms[r] = "firing(\"" + r.title + "\")"
 			c.t.remark(c.d, imports.Differs, "chain", "%q counts for as long as its alert fires",
-				r.title())
+				r.title)
 			continue
 		}
 		det, err := c.detection(r)
@@ -246,7 +244,7 @@ func (c *correlation) overAlerts(n *yaml.Node) error {
 		put(exist, "fields."+label+"|exists", imports.Text("true"))
 	}
 	for i, r := range c.rules {
-		selection := imports.Map("alertname|cased", imports.Text(r.title()),
+		selection := imports.Map("alertname|cased", imports.Text(r.title),
 			"state", imports.Text("firing"))
 		one := imports.Map("alert", selection, "condition", imports.Text("alert"))
 		if len(exist.Content) > 0 {
@@ -313,7 +311,7 @@ func (c *correlation) ordered(n *yaml.Node) error {
 
 // step is how often the events of a rule must happen for a step, and the rule of these events.
 func (c *correlation) step(r *document) (times int, of *document, err error) {
-	chained := r.correlation()
+	chained := r.correlation
 	if chained == nil {
 		return 1, r, nil
 	}
@@ -325,13 +323,13 @@ func (c *correlation) step(r *document) (times int, of *document, err error) {
 	}
 	same := slices.Equal(imports.Values(chained, "group-by"), c.groupBy())
 	if imports.Value(chained, "type") != "event_count" || len(names) != 1 || least < 1 || !same ||
-		c.t.byName[names[0]] == nil || c.t.byName[names[0]].correlation() != nil {
+		c.t.byName[names[0]] == nil || c.t.byName[names[0]].correlation != nil {
 		return 0, nil, fmt.Errorf("of a chain, temporal_ordered takes an event_count of one rule "+
-			"with gte and the same group-by, and %q is none", r.title())
+			"with gte and the same group-by, and %q is none", r.title)
 	}
 	if imports.Value(chained, "timespan") != c.span {
 		c.t.remark(c.d, imports.Differs, "chain", "the events of %q count within %s, its own "+
-			"timespan being %s", r.title(), c.span, imports.Value(chained, "timespan"))
+			"timespan being %s", r.title, c.span, imports.Value(chained, "timespan"))
 	}
 	return least, c.t.byName[names[0]], nil
 }
@@ -392,11 +390,11 @@ func (c *correlation) number(condition *yaml.Node) (string, error) {
 		return "", fmt.Errorf("a correlation over several fields is not supported")
 	}
 	names := c.fields(fields[0], c.rules[0])
-	if c.rules[0].correlation() != nil {
+	if c.rules[0].correlation != nil {
 		names = []string{"fields." + fields[0]}
 	}
 	for _, r := range c.rules[1:] {
-		if r.correlation() == nil && !slices.Equal(names, c.fields(fields[0], r)) {
+		if r.correlation == nil && !slices.Equal(names, c.fields(fields[0], r)) {
 			return "", fmt.Errorf("field %q has different names in the events of its rules",
 				fields[0])
 		}

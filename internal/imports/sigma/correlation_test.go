@@ -136,3 +136,30 @@ func TestCorrelationsThatAreRefused(t *testing.T) {
 	f(c("a", "type: event_count, rules: [ok], condition: {gte: many}"), "is no number")
 	f("title: a\ncorrelation: {type: temporal, rules: [ok], timespan: 1M}", "months differ")
 }
+
+// A translation keeps the parsed rules that correlations refer to, and of the others those of one
+// file at a time.
+func TestTranslationKeepsFewTrees(t *testing.T) {
+	var files []File
+	for i := range 10 {
+		files = append(files, File{Name: fmt.Sprintf("%d.yml", i), Data: []byte(fmt.Sprintf(
+			"title: R%d\nname: r%d\ndetection: {s: {event: e}, condition: s}\n", i, i))})
+	}
+	files = append(files, File{Name: "c.yml", Data: []byte("title: C\ncorrelation: {type: " +
+		"event_count, rules: [r3, r8], group-by: [user], timespan: 5m, condition: {gte: 3}}\n")})
+	translation := Read(files, Options{})
+	made := 0
+	for range translation.Documents {
+		made++
+	}
+	var kept []string
+	for d := range translation.documents {
+		if d.kept != nil {
+			kept = append(kept, d.name)
+		}
+	}
+	if got := strings.Join(kept, " "); got != "r3 r8" || made != 9 || len(translation.roots) != 1 {
+		t.Errorf("%d rules are made; kept are %q, and %d documents of the last file", made, got,
+			len(translation.roots))
+	}
+}

@@ -45,7 +45,7 @@ func ReadOverrides(name string, data []byte) (*Overrides, error) {
 		one.Content = append(one.Content, value.Content...)
 		documents := []rule.Document{{File: name, Root: imports.Place(
 			imports.Group("check", []*yaml.Node{one}), value.Line, value.Column)}}
-		if set, err := rule.LoadDocuments(documents, nil); err == nil {
+		if set, err := rule.LoadDocuments(slices.Values(documents), nil); err == nil {
 			r.Problems = append(r.Problems, set.Refused[0]...)
 		} // an interval or a rule that it names may be in the rule files
 	}
@@ -53,7 +53,7 @@ func ReadOverrides(name string, data []byte) (*Overrides, error) {
 }
 
 // override applies the override of a rule.
-func (t *translator) override(d *document, n *yaml.Node) {
+func (t *Translation) override(d *document, n *yaml.Node) {
 	if t.opt.Overrides == nil || d.id == "" {
 		return
 	}
@@ -89,15 +89,17 @@ func put(m *yaml.Node, key string, value *yaml.Node) {
 }
 
 // unused reports overrides of rules that no file has.
-func (t *translator) unused() {
+func (t *Translation) unused() {
 	if t.opt.Overrides == nil {
 		return
 	}
+	known := map[string]bool{}
+	for d := range t.documents {
+		known[strings.ToLower(d.id)] = true
+	}
 	for _, id := range t.opt.Overrides.ids {
-		if !slices.ContainsFunc(t.documents, func(d *document) bool {
-			return strings.EqualFold(d.id, id.Value)
-		}) {
-			t.report.Add(imports.Remark{
+		if !known[strings.ToLower(id.Value)] {
+			t.Report.Add(imports.Remark{
 				File: t.opt.Overrides.file, Line: id.Line, Verdict: imports.Note, Code: "override",
 				Text: fmt.Sprintf("%s:%d: no rule has the id %s", t.opt.Overrides.file, id.Line,
 					id.Value),
@@ -121,31 +123,36 @@ func ReadFields(name string, data []byte) (*Pipeline, error) {
 	return Fields(mapping), r.Problems.Err()
 }
 
-// Refuse reports the documents that a set was loaded without, and returns the others. set is what
-// rule.LoadDocuments made of documents.
-func Refuse(documents []rule.Document, report *imports.Report, set *rule.Set) []rule.Document {
-	var taken []rule.Document
-	for i, d := range documents {
-		mistakes := set.Refused[i]
-		if len(mistakes) == 0 {
-			taken = append(taken, d)
-			continue
-		}
-		one := ruleOf(d)
+// Refuse reports the documents that a set was loaded without. set is what rule.LoadDocuments made
+// of the documents, after first others.
+func (t *Translation) Refuse(set *rule.Set, first int) {
+	for i, from := range t.made {
 		said := map[string]bool{}
-		for _, mistake := range mistakes {
+		for _, mistake := range set.Refused[first+i] {
 			text := mistake.Error()
 			if said[text] {
 				continue // a selection that is used twice is read twice
 			}
 			said[text] = true
-			report.Add(imports.Remark{
-				File: d.File, Line: one.Line, Rule: imports.Value(one, "alert"),
+			t.Report.Add(imports.Remark{
+				File: from.file, Line: from.line, Rule: from.title,
 				Verdict: imports.Refused, Code: "refused", Text: text,
 			})
 		}
 	}
-	return taken
+}
+
+// Made is how many documents were made.
+func (t *Translation) Made() int { return len(t.made) }
+
+// Accepted are the documents that a set was loaded with.
+func Accepted(documents []rule.Document, set *rule.Set) (list []rule.Document) {
+	for i, d := range documents {
+		if len(set.Refused[i]) == 0 {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // ruleOf is the only rule of a document.

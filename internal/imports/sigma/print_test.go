@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,13 +52,13 @@ detection:
 		}
 	}
 	for _, text := range texts {
-		documents, report := Translate([]imports.File{{Name: "a.yml", Data: []byte(text)}},
-			Options{Windows: true})
-		before, err := rule.LoadDocuments(documents, nil)
+		documents := slices.Collect(Read([]imports.File{{Name: "a.yml", Data: []byte(text)}},
+			Options{Windows: true}).Documents)
+		before, err := rule.LoadDocuments(slices.Values(documents), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents = perFile(Refuse(documents, report, before))
+		documents = perFile(Accepted(documents, before))
 		if len(documents) == 0 {
 			continue
 		}

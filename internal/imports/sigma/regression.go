@@ -131,18 +131,18 @@ func RunRegressions(list []Regression, clock func() time.Time) ([]RegressionResu
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		all = append(all, files[name])
 	}
-	documents, report := Translate(all, Options{Windows: true})
-	set, err := rule.LoadDocuments(documents, nil)
+	translation := Read(all, Options{Windows: true})
+	set, err := rule.LoadDocuments(translation.Documents, nil)
 	if err != nil {
 		return nil, err
 	}
-	Refuse(documents, report, set)
+	translation.Refuse(set, 0)
 	byID := map[string]*rule.Rule{}
 	for _, r := range set.Rules {
 		byID[r.UID] = r
 	}
 	refused := map[string]string{}
-	for _, m := range report.Remarks {
+	for _, m := range translation.Report.Remarks {
 		if m.Verdict == imports.Refused {
 			refused[m.File] = m.String()
 		}

@@ -90,74 +90,116 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 		}
 		s.Options.Pipelines = append(s.Options.Pipelines, p)
 	}
-	documents, of := Translate(rules, s.Options)
-	if set, err := rule.LoadDocuments(documents, nil); err == nil {
-		documents = Refuse(documents, of, set)
+	t := Read(rules, s.Options)
+	documents := slices.Collect(t.Documents)
+	if set, err := rule.LoadDocuments(slices.Values(documents), nil); err == nil {
+		t.Refuse(set, 0)
+		documents = Accepted(documents, set)
 	}
-	report.Remarks = append(report.Remarks, of.Remarks...)
+	report.Remarks = append(report.Remarks, t.Report.Remarks...)
 	return imports.Result{Documents: perFile(documents), Report: report}
 }
 
-// document is one rule, correlation or filter.
+// ruleFile is a file, whose documents are parsed when they are needed: parsed, a large collection
+// takes many times the memory of its text.
+type ruleFile struct {
+	File
+	documents []*document // rules and correlations
+}
+
+// document is one rule or correlation.
 type document struct {
-	file string
-	root *yaml.Node
-	id   string
-	name string // the reference of correlations
-	line int
-	used bool // by a correlation, and without an alert of its own
+	in    *ruleFile
+	at    int // its place among those of split
+	file  string
+	line  int
+	id    string
+	name  string // the reference of correlations
+	title string
+
+	detection   bool
+	correlation *yaml.Node // nil for none
+	generate    bool       // an alert of the rules of a correlation, too
+	logs        logsource
+	filters     []*yaml.Node
+	referred    bool       // to by a correlation, which translates it too
+	used        bool       // by a correlation, and without an alert of its own
+	kept        *yaml.Node // of a document that is referred to, once its file is parsed
 }
 
-func (d *document) title() string {
-	return cmp.Or(imports.Value(d.root, "title"), strings.TrimSpace("Sigma "+d.id))
+// Translation is the translation of the rules of some files. Documents makes them one after the
+// other, so that they need not all be in memory.
+type Translation struct {
+	Report *imports.Report // complete after Documents and Refuse
+
+	opt    Options
+	files  []*ruleFile
+	byName map[string]*document // by id and name
+	parsed *ruleFile            // the file that was parsed last
+	roots  []*yaml.Node         // its documents
+	made   []place              // by the number of the document
 }
 
-// Translate translates the rules of some files. The result has a document for each rule, so that
-// one that package rule refuses keeps out no other; Refuse says so in the report.
-func Translate(files []File, opt Options) ([]rule.Document, *imports.Report) {
-	t := &translator{opt: opt, report: &imports.Report{}, byName: map[string]*document{}}
+// place is where a document comes from.
+type place struct {
+	file, title string
+	line        int
+}
+
+// Read reads files, and finds the references among their rules.
+func Read(files []File, opt Options) *Translation {
+	t := &Translation{opt: opt, Report: &imports.Report{}, byName: map[string]*document{}}
+	var filters []*yaml.Node
 	for _, f := range files {
-		t.read(f)
+		filters = append(filters, t.read(f)...)
 	}
-	t.filters()
+	t.filter(filters)
 	t.references()
-	var documents []rule.Document
-	for _, d := range t.documents {
-		if n := t.translate(d); n != nil {
-			root := imports.Place(imports.Group("sigma", []*yaml.Node{n}), d.line, 1)
-			documents = append(documents, rule.Document{File: d.file, Root: root})
+	return t
+}
+
+// Documents yields a document for each rule, so that one that package rule refuses keeps out no
+// other; Refuse says so in the report. It is called once.
+func (t *Translation) Documents(yield func(rule.Document) bool) {
+	for d := range t.documents {
+		n := t.translate(d)
+		if n == nil {
+			continue
+		}
+		root := imports.Place(imports.Group("sigma", []*yaml.Node{n}), d.line, 1)
+		t.made = append(t.made, place{d.file, imports.Value(n, "alert"), n.Line})
+		if !yield(rule.Document{File: d.file, Root: root}) {
+			return
 		}
 	}
 	t.unused()
-	return documents, t.report
 }
 
-type translator struct {
-	opt       Options
-	report    *imports.Report
-	documents []*document
-	byName    map[string]*document // by id, name and title
-	only      []*document          // filter documents
+// documents yields the rules and correlations of all files.
+func (t *Translation) documents(yield func(*document) bool) {
+	for _, f := range t.files {
+		for _, d := range f.documents {
+			if !yield(d) {
+				return
+			}
+		}
+	}
 }
 
-func (t *translator) remark(d *document, v imports.Verdict, code, format string, args ...any) {
-	t.report.Add(imports.Remark{
+func (t *Translation) remark(d *document, v imports.Verdict, code, format string, args ...any) {
+	t.Report.Add(imports.Remark{
 		File:    d.file,
 		Line:    d.line,
-		Rule:    d.title(),
+		Rule:    d.title,
 		Verdict: v,
 		Code:    code,
 		Text:    fmt.Sprintf(format, args...),
 	})
 }
 
-// read reads the documents of a file. action: global gives its keys to those that follow.
-func (t *translator) read(f File) {
+// split are the documents of a file. action: global gives its keys to those that follow.
+func split(f File) (roots []*yaml.Node, err error) {
 	documents, err := imports.Read(f)
-	if err != nil {
-		t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused, "yaml",
-			"%s", err)
-	}
 	var global *yaml.Node
 	for _, root := range documents {
 		if root.Kind != yaml.MappingNode {
@@ -174,31 +216,84 @@ func (t *translator) read(f File) {
 		if global != nil {
 			root = merged(global, root)
 		}
+		roots = append(roots, root)
+	}
+	return roots, err
+}
+
+// read notes what there is in a file, and returns its filters.
+func (t *Translation) read(f File) (filters []*yaml.Node) {
+	roots, err := split(f)
+	if err != nil {
+		t.remark(&document{file: f.Name, line: 1, title: "Sigma"}, imports.Refused, "yaml", "%s",
+			err)
+	}
+	file := &ruleFile{File: f}
+	for at, root := range roots {
 		d := &document{
-			file: f.Name,
-			root: root,
-			line: root.Line,
-			id:   imports.Value(root, "id"),
-			name: imports.Value(root, "name"),
+			in: file, at: at, file: f.Name, line: root.Line,
+			id: imports.Value(root, "id"), name: imports.Value(root, "name"),
+			detection:   imports.Get(root, "detection") != nil,
+			correlation: imports.Get(root, "correlation"),
+			generate:    imports.Value(root, "generate") == "true",
+			logs:        *logsourceOf(root),
 		}
-		switch {
-		case imports.Get(root, "filter") != nil:
-			t.only = append(t.only, d)
+		d.title = cmp.Or(imports.Value(root, "title"), strings.TrimSpace("Sigma "+d.id))
+		if filter := imports.Get(root, "filter"); filter != nil {
+			filters = append(filters, filter)
 			continue
-		case imports.Get(root, "detection") == nil && imports.Get(root, "correlation") == nil:
+		}
+		if !d.detection && d.correlation == nil {
 			if imports.Value(root, "title") != "" {
 				t.remark(d, imports.Refused, "no-detection",
 					"it has neither detection nor correlation")
 			}
 			continue
 		}
-		t.documents = append(t.documents, d)
+		file.documents = append(file.documents, d)
 		for _, name := range []string{d.id, d.name} {
 			if name != "" && t.byName[name] == nil {
 				t.byName[name] = d
 			}
 		}
 	}
+	if len(file.documents) > 0 {
+		t.files = append(t.files, file)
+	}
+	return filters
+}
+
+// root is the mapping of a document, with its filters.
+func (t *Translation) root(d *document) *yaml.Node {
+	if t.parsed != d.in && d.kept == nil {
+		t.roots, _ = split(d.in.File) // an error was reported when it was read
+		t.parsed = d.in
+		for _, one := range d.in.documents {
+			if one.referred { // the files of a correlation are not parsed for each of its rules
+				one.kept = filtered(t.roots[one.at], one.filters)
+			}
+		}
+	}
+	if d.kept != nil {
+		return d.kept
+	}
+	return filtered(t.roots[d.at], d.filters)
+}
+
+// filtered is a rule joined with filters.
+func filtered(root *yaml.Node, filters []*yaml.Node) *yaml.Node {
+	for _, filter := range filters {
+		own := imports.Map()
+		for i := 0; i+1 < len(filter.Content); i += 2 {
+			if k := filter.Content[i].Value; k != "rules" {
+				imports.Set(own, k, filter.Content[i+1])
+			}
+		}
+		root = replaced(root, "detection", imports.Map(
+			"_rule", imports.Get(root, "detection"), "_filter", own,
+			"condition", imports.Text("_rule and _filter")))
+	}
+	return root
 }
 
 // merged is a mapping with the keys of another one that it does not have.
@@ -213,26 +308,15 @@ func merged(global, own *yaml.Node) *yaml.Node {
 	return &m
 }
 
-// filters joins filter documents with the rules that they name.
-func (t *translator) filters() {
-	for _, f := range t.only {
-		filter := imports.Get(f.root, "filter")
-		targets := imports.Values(filter, "rules")
-		for _, d := range t.documents {
-			if imports.Get(d.root, "detection") == nil || !slices.Contains(targets, d.id) &&
-				!slices.Contains(targets, d.name) && !slices.Contains(targets, "any") &&
-				len(targets) > 0 || len(targets) == 0 {
-				continue
+// filter joins filters with the rules that they name.
+func (t *Translation) filter(filters []*yaml.Node) {
+	for _, f := range filters {
+		targets := imports.Values(f, "rules")
+		for d := range t.documents {
+			if d.detection && (slices.Contains(targets, d.id) || slices.Contains(targets, d.name) ||
+				slices.Contains(targets, "any")) {
+				d.filters = append(d.filters, f)
 			}
-			own := imports.Map()
-			for i := 0; i+1 < len(filter.Content); i += 2 {
-				if k := filter.Content[i].Value; k != "rules" {
-					imports.Set(own, k, filter.Content[i+1])
-				}
-			}
-			d.root = replaced(d.root, "detection", imports.Map(
-				"_rule", imports.Get(d.root, "detection"), "_filter", own,
-				"condition", imports.Text("_rule and _filter")))
 		}
 	}
 }
@@ -251,24 +335,24 @@ func replaced(m *yaml.Node, key string, value *yaml.Node) *yaml.Node {
 
 // references marks the rules that correlations use: unless a correlation says generate: true, they
 // have no alert of their own.
-func (t *translator) references() {
-	for _, d := range t.documents {
-		c := imports.Get(d.root, "correlation")
-		if c == nil || imports.Value(c, "generate") == "true" ||
-			imports.Value(d.root, "generate") == "true" {
+func (t *Translation) references() {
+	for d := range t.documents {
+		c := d.correlation
+		if c == nil {
 			continue
 		}
 		for _, name := range append(imports.Values(c, "rules"),
 			conditionNames(imports.Get(c, "condition"))...) {
 			if r := t.byName[name]; r != nil {
-				r.used = true
+				r.referred = true
+				r.used = r.used || imports.Value(c, "generate") != "true" && !d.generate
 			}
 		}
 	}
 }
 
 // translate returns the rule of a document, nil when there is none.
-func (t *translator) translate(d *document) *yaml.Node {
+func (t *Translation) translate(d *document) *yaml.Node {
 	if why := t.excluded(d); why != "" {
 		t.remark(d, imports.Skipped, "filter", "%s", why)
 		return nil
@@ -277,17 +361,17 @@ func (t *translator) translate(d *document) *yaml.Node {
 		t.remark(d, imports.Skipped, Unprovided, "no source provides logs of %s", l)
 		return nil
 	}
-	if d.used && d.correlation() == nil {
+	if d.used && d.correlation == nil {
 		t.remark(d, imports.Exact, "", "counted by a correlation, without an alert of its own")
 		return nil
 	}
-	before := len(t.report.Remarks)
+	before := len(t.Report.Remarks)
 	n := t.common(d)
 	if d.used { // its alerts are what is counted
 		imports.Set(n, "mode", imports.Text("signal"))
 	}
 	var err error
-	if c := imports.Get(d.root, "correlation"); c != nil {
+	if c := d.correlation; c != nil {
 		err = t.correlation(d, c, n)
 	} else {
 		var match *yaml.Node
@@ -306,14 +390,14 @@ func (t *translator) translate(d *document) *yaml.Node {
 		return nil
 	}
 	t.override(d, n)
-	if len(t.report.Remarks) == before {
+	if len(t.Report.Remarks) == before {
 		t.remark(d, imports.Exact, "", "")
 	}
 	return n
 }
 
 // excluded says why the options leave a rule out.
-func (t *translator) excluded(d *document) string {
+func (t *Translation) excluded(d *document) string {
 	f := t.opt.Filter
 	chosen := func(list []string, values ...string) bool {
 		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool {
@@ -322,15 +406,16 @@ func (t *translator) excluded(d *document) string {
 			})
 		})
 	}
-	source := imports.Get(d.root, "logsource")
+	root := t.root(d)
+	source := imports.Get(root, "logsource")
 	product, category, service := imports.Value(source, "product"),
 		imports.Value(source, "category"), imports.Value(source, "service")
 	switch {
-	case !chosen(f.Level, imports.Value(d.root, "level")):
+	case !chosen(f.Level, imports.Value(root, "level")):
 		return "its level is not chosen"
-	case !chosen(f.Status, imports.Value(d.root, "status")):
+	case !chosen(f.Status, imports.Value(root, "status")):
 		return "its status is not chosen"
-	case !chosen(f.Tag, imports.Values(d.root, "tags")...):
+	case !chosen(f.Tag, imports.Values(root, "tags")...):
 		return "no tag of it is chosen"
 	case source != nil && !chosen(f.Logsource, product, category, service):
 		return "its logsource is not chosen"
@@ -339,10 +424,10 @@ func (t *translator) excluded(d *document) string {
 }
 
 // common translates what all rules have.
-func (t *translator) common(d *document) *yaml.Node {
-	title := d.title()
+func (t *Translation) common(d *document) *yaml.Node {
+	root, title := t.root(d), d.title
 	labels := imports.Map()
-	if level := imports.Value(d.root, "level"); level != "" {
+	if level := imports.Value(root, "level"); level != "" {
 		imports.Set(labels, "severity", imports.Text(level))
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.opt.Labels)) {
@@ -350,12 +435,12 @@ func (t *translator) common(d *document) *yaml.Node {
 	}
 	annotations := imports.Map("summary", imports.Text(imports.Escape(title)))
 	for _, key := range []string{"description", "status", "license"} {
-		if text := imports.Value(d.root, key); text != "" {
+		if text := imports.Value(root, key); text != "" {
 			imports.Set(annotations, key, imports.Text(imports.Escape(text)))
 		}
 	}
 	for _, key := range []string{"tags", "falsepositives"} {
-		if list := imports.Values(d.root, key); len(list) > 0 {
+		if list := imports.Values(root, key); len(list) > 0 {
 			imports.Set(annotations, key, imports.Text(imports.Escape(strings.Join(list, ", "))))
 		}
 	}
@@ -369,10 +454,10 @@ func (t *translator) common(d *document) *yaml.Node {
 		imports.Set(origin, "id", imports.Text(d.id))
 	}
 	imports.Set(n, "origin", origin)
-	if author := imports.Value(d.root, "author"); author != "" {
+	if author := imports.Value(root, "author"); author != "" {
 		imports.Set(n, "author", imports.Text(author))
 	}
-	if refs := imports.Values(d.root, "references"); len(refs) > 0 {
+	if refs := imports.Values(root, "references"); len(refs) > 0 {
 		imports.Set(n, "references", imports.Texts(refs...))
 	}
 	if len(labels.Content) > 0 {
@@ -386,16 +471,16 @@ func (t *translator) common(d *document) *yaml.Node {
 const Unprovided = "logsource"
 
 // logsource is that of a rule after the pipelines.
-func (t *translator) logsource(d *document) *logsource {
-	l := logsourceOf(d.root)
+func (t *Translation) logsource(d *document) *logsource {
+	l := d.logs
 	for _, p := range t.opt.Pipelines {
-		p.change(l)
+		p.change(&l)
 	}
-	return l
+	return &l
 }
 
 // source is the source of a logsource, nil for none.
-func (t *translator) source(l *logsource) *Source {
+func (t *Translation) source(l *logsource) *Source {
 	for i := range t.opt.Sources {
 		if s := &t.opt.Sources[i]; s.fits(l) {
 			return s
@@ -406,8 +491,8 @@ func (t *translator) source(l *logsource) *Source {
 
 // unprovided is the logsource of a rule, or of one that a correlation counts, of which there are no
 // logs; nil when there are.
-func (t *translator) unprovided(d *document, above []*document) *logsource {
-	c := imports.Get(d.root, "correlation")
+func (t *Translation) unprovided(d *document, above []*document) *logsource {
+	c := d.correlation
 	if len(t.opt.Sources) == 0 || slices.Contains(above, d) {
 		return nil
 	}
@@ -428,7 +513,7 @@ func (t *translator) unprovided(d *document, above []*document) *logsource {
 }
 
 // topics are the sources that a rule reads.
-func (t *translator) topics(d *document) []string {
+func (t *Translation) topics(d *document) []string {
 	if s := t.source(t.logsource(d)); s != nil {
 		return s.Topics
 	}
@@ -436,9 +521,9 @@ func (t *translator) topics(d *document) []string {
 }
 
 // detection translates the detection of a rule.
-func (t *translator) detection(d *document) (*yaml.Node, error) {
-	source := logsourceOf(d.root)
-	det := imports.Get(d.root, "detection")
+func (t *Translation) detection(d *document) (*yaml.Node, error) {
+	source := d.logs
+	det := imports.Get(t.root(d), "detection")
 	if det == nil {
 		return nil, fmt.Errorf("it has no detection")
 	}
@@ -448,11 +533,11 @@ func (t *translator) detection(d *document) (*yaml.Node, error) {
 	det = clone(det)
 	for _, p := range t.opt.Pipelines {
 		var err error
-		if det, err = p.apply(det, source); err != nil {
+		if det, err = p.apply(det, &source); err != nil {
 			return nil, err
 		}
 	}
-	det = t.ofLogsource(det, source)
+	det = t.ofLogsource(det, &source)
 	if err := t.placeholders(det); err != nil {
 		return nil, err
 	}
@@ -473,7 +558,7 @@ func nodes(n *yaml.Node) int {
 }
 
 // ofLogsource joins a detection with the condition for the logs of its logsource.
-func (t *translator) ofLogsource(det *yaml.Node, l *logsource) *yaml.Node {
+func (t *Translation) ofLogsource(det *yaml.Node, l *logsource) *yaml.Node {
 	var logs *yaml.Node
 	if s := t.source(l); s != nil {
 		if s.Match != nil {
@@ -493,7 +578,7 @@ func (t *translator) ofLogsource(det *yaml.Node, l *logsource) *yaml.Node {
 
 // placeholders writes the members of lists in place of placeholders, for fields with the modifier
 // expand.
-func (t *translator) placeholders(n *yaml.Node) error {
+func (t *Translation) placeholders(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
 		for _, m := range n.Content {
 			if err := t.placeholders(m); err != nil {
@@ -537,7 +622,7 @@ func (t *translator) placeholders(n *yaml.Node) error {
 var placeholder = regexp.MustCompile(`%([^%]+)%`)
 
 // expand returns a text with the members of the list of its first placeholder, and so on.
-func (t *translator) expand(text string) ([]string, error) {
+func (t *Translation) expand(text string) ([]string, error) {
 	at := placeholder.FindStringSubmatchIndex(text)
 	if at == nil {
 		return []string{text}, nil
@@ -626,7 +711,7 @@ func clone(n *yaml.Node) *yaml.Node {
 }
 
 // mapped is a field's names after the pipelines.
-func (t *translator) mapped(field string, l *logsource) []string {
+func (t *Translation) mapped(field string, l *logsource) []string {
 	names := []string{field}
 	for _, p := range t.opt.Pipelines {
 		names = p.names(names, l)

@@ -30,13 +30,13 @@ func tryLoad(t *testing.T, opt Options, texts ...string) (*rule.Set, *imports.Re
 	for i, text := range texts {
 		files = append(files, File{Name: string(rune('a'+i)) + ".yml", Data: []byte(text)})
 	}
-	documents, report := Translate(files, opt)
-	set, err := rule.LoadDocuments(documents, nil)
+	translation := Read(files, opt)
+	set, err := rule.LoadDocuments(translation.Documents, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	Refuse(documents, report, set)
-	return set, report
+	translation.Refuse(set, 0)
+	return set, translation.Report
 }
 
 func holds(t *testing.T, r *rule.Rule, log string) (held bool) {
