@@ -229,7 +229,7 @@ var commonFields = map[string][]string{
 		"remote_host", "remoteAddress", "remote_address", "rip", "ClientIP", "actor_ip",
 		"request.remote_address", "downstream_remote_address", "client.ipAddress",
 		"requestMetadata.callerIp", "protoPayload.requestMetadata.callerIp", "callerIpAddress",
-		"winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp",
+		"ip_client", "winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp",
 	},
 	"duration_ms": {
 		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",

@@ -132,25 +132,28 @@ func separator(t []byte, i int) int {
 	return 0
 }
 
-// dayFirst reads 04/May/2026:10:11:12 +0000 (the common log format), 04 May 2026 10:11:12, and
-// 04-May-2026::10:11:12.
+// dayFirst reads 04/May/2026:10:11:12 +0000 (the common log format), 04 May 2026 10:11:12,
+// 04May2026 10:11:12, and 04-May-2026::10:11:12.
 func (c clock) dayFirst(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
-	if n != 1 && n != 2 {
+	if n != 1 && n != 2 || len(t) < n+12 {
 		return 0, 0
 	}
 	v := civil{day: number(t[:n])}
-	i := n + 1
-	if len(t) < i+8 || t[n] != '/' && t[n] != ' ' && t[n] != '-' {
-		return 0, 0
+	i, apart := n, 0
+	if c := t[n]; c == '/' || c == ' ' || c == '-' {
+		i, apart = n+1, 1
 	}
 	var size int
-	if v.month, size = monthName(t[i:]); v.month == 0 || len(t) < i+size+6 || t[i+size] != t[n] ||
-		jsonscan.Digits(t[i+size+1:i+size+5]) != 4 {
+	if v.month, size = monthName(t[i:]); v.month == 0 {
 		return 0, 0
 	}
-	v.year = number(t[i+size+1 : i+size+5])
-	if i = separator(t, i+size+5); i == 0 {
+	year := i + size + apart
+	if len(t) < year+5 || apart > 0 && t[i+size] != t[n] || jsonscan.Digits(t[year:year+4]) != 4 {
+		return 0, 0
+	}
+	v.year = number(t[year : year+4])
+	if i = separator(t, year+4); i == 0 {
 		return 0, 0
 	}
 	if i = v.clock(t, i); i == 0 {
@@ -203,7 +206,8 @@ func (c clock) numeric(t []byte) (int64, int) {
 	if mark == '/' && t[i+1+y] == '-' { // Suricata
 		at = i + 1 + y + 1
 	}
-	if at == 0 || t[i+1+y] == ':' || t[i+1+y] == 'T' {
+	colon := t[i+1+y] == ':'
+	if at == 0 || colon && (mark != '/' || y != 4) || t[i+1+y] == 'T' { // NetScaler has a colon
 		return 0, 0
 	}
 	end := v.clock(t, at)

@@ -39,9 +39,13 @@ func (c clock) headOf(t []byte) head {
 			return head{ns, at, at + n}
 		}
 	}
-	if at := i + len("[E "); len(t) > at && t[i] == '[' && t[i+2] == ' ' &&
-		t[i+1]-'A' < 26 { // Tornado
+	if at := letterInBrackets(t, i); at > 0 {
 		if ns, n := c.dated(t[at:]); n > 0 {
+			return head{ns, at, at + n}
+		}
+	}
+	if at := levelInBrackets(t, i); at > 0 {
+		if ns, n := c.iso(t[at:]); n > 0 {
 			return head{ns, at, at + n}
 		}
 	}
@@ -71,6 +75,40 @@ func (c clock) headOf(t []byte) head {
 		}
 	}
 	return head{}
+}
+
+// letterInBrackets returns the index of the time behind "[E ", as Tornado begins a line, or "[ E "
+// and "[ ", as Phusion Passenger does; 0 for none.
+func letterInBrackets(t []byte, i int) int {
+	if t[i] != '[' || len(t) < i+8 {
+		return 0
+	}
+	at := i + 1
+	blank := t[at] == ' '
+	if blank {
+		at++
+	}
+	if t[at]-'A' < 26 && t[at+1] == ' ' {
+		return at + 2
+	}
+	if blank && t[at]-'0' <= 9 {
+		return at
+	}
+	return 0
+}
+
+// levelInBrackets returns the index of the time behind "[ns_server:error,", as Couchbase begins a
+// line; 0 for none.
+func levelInBrackets(t []byte, i int) int {
+	if t[i] != '[' {
+		return 0
+	}
+	name, rest, ok := bytes.Cut(t[i+1:min(len(t), i+48)], []byte(":"))
+	word, _, closed := bytes.Cut(rest, []byte(","))
+	if !ok || !closed || !isLabel(name) || levelWord(word).word == nil {
+		return 0
+	}
+	return i + 1 + len(name) + 1 + len(word) + 1
 }
 
 func isSeparator(c byte) bool {

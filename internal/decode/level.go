@@ -98,11 +98,11 @@ func wordLevel(arena, word []byte) (level, []byte) {
 // LOG_LEVEL_ERROR.
 func enumLevel(word []byte) level {
 	i := bytes.LastIndexByte(word, '_')
-	if i < 5 || len(word) > 40 {
+	if i < 3 || len(word) > 40 {
 		return level{}
 	}
 	if prefix := word[:i]; bytes.HasSuffix(prefix, []byte("LEVEL")) ||
-		bytes.HasSuffix(prefix, []byte("SEVERITY")) {
+		bytes.HasSuffix(prefix, []byte("SEVERITY")) || string(prefix) == "LOG" {
 		l, _ := wordLevel(nil, word[i+1:])
 		if l.severity > 0 || string(word[i+1:]) == "UNSPECIFIED" {
 			return l

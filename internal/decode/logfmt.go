@@ -11,13 +11,13 @@ import (
 //	time="2026-05-04T10:11:12Z" level=warning msg="payment slow" order=A-1
 //
 // Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must
-// be a level or a message. Of four pairs without either, as in lines about requests, the whole line
-// is the message. A line that begins with a pair and names a known level may have bare words, which
-// are keys that are true, and damaged quotes. If the topic is of format logfmt, any line with a
-// pair is read.
+// be a level or a message. Four pairs, as in lines about requests, need neither. Without a message
+// of its own, the whole line is the message. A line that begins with a pair and names a known level
+// may have bare words, which are keys that are true, and damaged quotes. If the topic is of format
+// logfmt, any line with a pair is read.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
-	pairs, specific, leveled := 0, false, false
+	pairs, specific, leveled, messaged := 0, false, false, false
 	bare, damaged := 0, 0
 	var word []byte   // the value of a level's key
 	unclosed := false // no single quote that opens from here on is closed
@@ -65,6 +65,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			return dst[:start], false
 		}
 		specific = specific || isSpecific(key)
+		messaged = messaged || isMessageKey(key)
 		at := i + 1
 		var ok bool
 		if dst, i, ok = appendPair(dst, key, b, at, &unclosed); !ok {
@@ -81,17 +82,15 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		}
 		pairs++
 	}
-	if held {
-		return dst, pairs > 0
-	}
-	if bare > 0 || damaged > 0 {
+	ok := held && pairs > 0 || pairs >= 2 && specific || pairs >= 4
+	if !held && (bare > 0 || damaged > 0) {
 		leveled = leveled || word != nil && isLevelWord(word)
-		return dst, leveled && pairs >= 2 && bare <= 2*pairs
+		ok = leveled && pairs >= 2 && bare <= 2*pairs
 	}
-	if !specific && pairs >= 4 {
-		return appendKnown(dst, "message", b), true
+	if ok && !messaged {
+		dst = appendKnown(dst, "message", b)
 	}
-	return dst, pairs >= 2 && specific
+	return dst, ok
 }
 
 const (
@@ -126,10 +125,14 @@ func appendPair(dst, key, b []byte, i int, unclosed *bool) ([]byte, int, bool) {
 	}
 	if i < len(b) && b[i] == '"' {
 		e, _ := jsonscan.ScanString(b, i+1)
-		if e < 0 || e+1 < len(b) && b[e+1] > ' ' {
+		if e < 0 || e+1 < len(b) && b[e+1] > ' ' && b[e+1] != ',' {
 			return dst, 0, false
 		}
-		return append(dst, b[i:e+1]...), e + 1, true
+		dst = append(dst, b[i:e+1]...)
+		if e+1 < len(b) && b[e+1] == ',' { // F5 BIG-IP
+			e++
+		}
+		return dst, e + 1, true
 	}
 	if i < len(b) && b[i] == '\'' && !*unclosed {
 		if out, end := appendSingle(dst, b, i); end > 0 {
@@ -271,6 +274,15 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 		}
 		pairs++
 	}
+}
+
+// isMessageKey reports whether the value of a key is the message.
+func isMessageKey(key []byte) bool {
+	switch string(key) {
+	case "msg", "message", "MSG", "MESSAGE", "log", "event", "body", "text", "@message", "@m":
+		return true
+	}
+	return false
 }
 
 // isSpecific reports whether only logs have a key.

@@ -42,6 +42,9 @@ func appendSyslog(dst, b []byte, last *stamp) (out []byte, name string, ok bool)
 		if out, ok := append5424(dst, rest[2:], priority, h); ok {
 			return out, "syslog5424", true
 		}
+		if out, ok := appendMeraki(dst, rest, priority, h); ok {
+			return out, "syslog3164", true
+		}
 	}
 	return append3164(dst, rest, priority, h, last)
 }
@@ -178,13 +181,19 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 		_, n = clock{record: earliest}.prefix(b)
 	}
 	if n > 0 {
+		n = lateYearOf(b, n)
 		h.time = b[:n]
 		b = bytes.TrimPrefix(b[n:], []byte(":"))
-		b = bytes.TrimPrefix(b, []byte(" "))
+		b = bytes.TrimLeft(b, " ")
 		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) &&
-			(followsHost(rest) || startsColumns(rest) && !isNoHost(host)) {
+			(followsHost(rest) || startsColumns(rest) && !isNoHost(host) ||
+				isIPv4(host) && len(rest) > 0 && rest[0] != '-') {
 			h.host, b = host, rest
 		}
+		if out, ok := appendMeraki(dst, b, priority, h); ok {
+			return out, "syslog3164", true
+		}
+		_, b = cutDaemonLevel(b)
 	}
 	name := "syslog3164"
 	if out, ok := appendInner(dst, b, h); ok {
@@ -208,8 +217,70 @@ func followsHost(rest []byte) bool {
 	if rest[0] == '{' || rest[0] == '[' || rest[0] == '@' || rest[0] == '%' {
 		return true
 	}
+	if word, _, _ := bytes.Cut(rest, []byte(" ")); bytes.Contains(word, []byte("-PPE-")) {
+		return true // NetScaler
+	}
+	if jsonscan.Digits(rest[:min(len(rest), 6)]) == 5 && len(rest) > 6 && rest[5] == ' ' {
+		rest = rest[6:] // the number of an event, of Aruba's switches
+	}
+	_, rest = cutDaemonLevel(rest)
 	_, _, _, ok := cutTag(rest)
 	return ok
+}
+
+// cutDaemonLevel cuts the level that F5's BIG-IP writes before the tag off the text:
+// notice mcpd[7014]: ...
+func cutDaemonLevel(b []byte) (level, rest []byte) {
+	word, rest, ok := bytes.Cut(b, []byte(" "))
+	if !ok || len(word) < 3 || word[0]-'a' >= 26 || levelWord(word).word == nil {
+		return nil, b
+	}
+	if _, pid, _, ok := cutTag(rest); !ok || pid == nil {
+		return nil, b
+	}
+	return word, rest
+}
+
+// lateYearOf returns the end of a time of n bytes with the year behind it, as Aruba writes it. It
+// is a year only if a host and a tag follow, for a host may be called 2026.
+func lateYearOf(b []byte, n int) int {
+	year := b[n:]
+	if len(year) < 8 || year[0] != ' ' || string(year[1:3]) != "20" ||
+		jsonscan.Digits(year[1:6]) != 4 || year[5] != ' ' {
+		return n
+	}
+	host, rest, ok := bytes.Cut(year[6:], []byte(" "))
+	if _, _, _, tagged := cutTag(rest); !ok || !isHost(host) || !tagged {
+		return n
+	}
+	return n + 5
+}
+
+// appendMeraki appends the fields of a log of Cisco's Meraki, whose time is in seconds since 1970:
+// host, type of the event, and pairs.
+//
+//	1 1777889472.382123456 MX84 flows allow src=192.168.1.10 dst=203.0.113.9 protocol=tcp
+func appendMeraki(dst, b []byte, priority int, h header) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(b, []byte("1 "))
+	if !ok {
+		return dst, false
+	}
+	at, rest, _ := bytes.Cut(rest, []byte(" "))
+	host, text, ok := bytes.Cut(rest, []byte(" "))
+	if !ok || jsonscan.Digits(at) != 10 || !isDecimal(at) || !isHost(host) {
+		return dst, false
+	}
+	dst = append(appendName(dst, "level"), h.level...)
+	dst = strconv.AppendInt(appendName(dst, "facility"), int64(priority>>3), 10)
+	dst = appendKnown(appendKnown(dst, "timestamp", at), "host", host)
+	kind, _, _ := bytes.Cut(text, []byte(" "))
+	dst = appendKnown(dst, "event_type", kind)
+	for word := range bytes.SplitSeq(text, []byte(" ")) {
+		if key, value, ok := bytes.Cut(word, []byte("=")); ok && isLabel(key) {
+			dst = appendMember(dst, string(syslogNames.of(key)), bytes.Trim(value, `"'`))
+		}
+	}
+	return appendKnown(dst, "message", text), true
 }
 
 // startsColumns reports whether a text begins with columns that are separated by commas: those of
@@ -262,7 +333,8 @@ func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 		i++
 	}
 	app = b[:i]
-	if i == 0 || i >= len(b) || b[i] == '"' {
+	if i == 0 || i >= len(b) || b[i] == '"' ||
+		b[0]-'0' <= 9 && bytes.IndexByte(app, '/') > 0 { // a date
 		return nil, nil, nil, false
 	}
 	if b[i] == '[' {
@@ -321,9 +393,12 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return dst, "", false
 	}
+	if old {
+		n = lateYearOf(b, n)
+	}
 	rest := bytes.TrimLeft(b[n:], " ")
 	host, text, ok := bytes.Cut(rest, []byte(" "))
-	text = bytes.TrimLeft(text, " ")
+	word, text := cutDaemonLevel(bytes.TrimLeft(text, " "))
 	h := header{time: b[:n], host: host}
 	object := bytes.HasPrefix(text, []byte(`{"`)) &&
 		(old || bytes.ContainsAny(host, "-.0123456789"))
@@ -333,6 +408,8 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 			return dst, "", false
 		}
 		h.host, text = nil, rest
+	} else {
+		dst = appendBytes(dst, "level", word)
 	}
 	return appendTagged(dst, text, h), "syslog3164", true
 }

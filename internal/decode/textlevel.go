@@ -41,6 +41,9 @@ func textLevel(text []byte, h head) level {
 	if l := letterLevel(text, h); l.word != nil {
 		return l
 	}
+	if l := threadLevel(text); l.word != nil {
+		return l
+	}
 	inHead := true // nothing but the head of a line was read so far
 	limit := min(len(text), h.end+nearText)
 	for i := 0; i < limit; {
@@ -225,6 +228,8 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead
 	case bytes.HasPrefix(text[end:], []byte(" - ")): // between dashes, or first
 		marked = inHead || h.end > 0 && bytes.HasSuffix(text[:start], []byte(" - "))
+	case before == ':' && after == ',': // [ns_server:error,2026-05-04T10:11:12Z of Couchbase
+		marked = h.end > 0 && end+1 == h.start
 	case after == '[': // error[E0382]: of rustc
 		code, _, ok := bytes.Cut(text[end:min(len(text), end+12)], []byte("]:"))
 		marked = inHead && ok && len(code) > 1
@@ -259,6 +264,26 @@ func lastOf(t []byte) byte {
 	return t[len(t)-1]
 }
 
+// threadLevel is the level that stands behind the name of a thread in the first brackets of a line,
+// as Minecraft and its mods write it: [10:11:12] [Server thread/WARN]: ...
+func threadLevel(text []byte) level {
+	text = text[:min(len(text), 160)]
+	for len(text) > 0 && text[0] == '[' {
+		end := bytes.IndexByte(text, ']')
+		if end < 0 {
+			break
+		}
+		slash := bytes.IndexByte(text[:end], '/')
+		if slash > 1 && isWord(text[slash-1]) && isUpper(text[slash+1:end]) {
+			if l := levelWord(text[slash+1 : end]); l.word != nil {
+				return l
+			}
+		}
+		text = bytes.TrimLeft(text[end+1:], " ")
+	}
+	return level{}
+}
+
 // markLevel is the level of a line of Redis, which is a mark behind the time:
 //
 //	8:M 29 Nov 2026 07:46:57.233 * Ready to accept connections
@@ -286,6 +311,7 @@ func markLevel(text []byte, h head) level {
 //	[E 260504 10:11:12 web:1234] payment failed                 Tornado, Jupyter
 //	[2026-05-04 10:11:12.345678] E [MSGID: 1] [a.c:1:f] failed  GlusterFS, Ruby's semantic_logger
 //	2026-05-04T10:11:12Z E! [outputs.kafka] payment failed      Telegraf
+//	[ E 2026-05-04 10:11:12.3821 1234/T5 age/Cor.cpp:123 ]: failed   Phusion Passenger
 func letterLevel(text []byte, h head) level {
 	if h.end == 0 {
 		return level{}
@@ -293,7 +319,8 @@ func letterLevel(text []byte, h head) level {
 	if h.start == 1 && text[0] != '[' && text[0] != '(' { // CockroachDB
 		return levelLetter(text[0])
 	}
-	if h.start >= 3 && text[h.start-3] == '[' && text[h.start-1] == ' ' {
+	if h.start >= 3 && text[h.start-1] == ' ' && (text[h.start-3] == '[' ||
+		h.start >= 4 && text[h.start-3] == ' ' && text[h.start-4] == '[') {
 		return levelLetter(text[h.start-2])
 	}
 	rest := bytes.TrimLeft(text[h.end:], "] ")
@@ -452,13 +479,13 @@ func textWord(word []byte) level {
 		return levelDebug
 	case "INFO", "INFORMATION", "INFORMATIONAL", "INF", "LOG":
 		return levelInfo
-	case "NOTICE":
+	case "NOTICE", "NOTI":
 		return levelNotice
 	case "SUCCESS":
 		return levelSuccess
 	case "WARN", "WARNING", "WRN":
 		return levelWarn
-	case "ERROR", "ERR", "SEVERE", "ERRO", "EROR":
+	case "ERROR", "ERR", "SEVERE", "ERRO", "EROR", "ERRS":
 		return levelError
 	case "CRITICAL", "CRIT", "DPANIC", "CRT":
 		return levelCritical
@@ -472,8 +499,10 @@ func textWord(word []byte) level {
 	return level{}
 }
 
-// levelWord returns the level of a word in any case, as textWord knows it.
+// levelWord returns the level of a word in any case, as textWord knows it, or of a constant of
+// syslog, such as LOG_ERR.
 func levelWord(word []byte) level {
+	word = bytes.TrimPrefix(word, []byte("LOG_"))
 	if len(word) < 3 || len(word) > 13 {
 		return level{}
 	}
