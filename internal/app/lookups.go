@@ -110,9 +110,14 @@ func (l *lookupTopics) load(ctx context.Context) error {
 	return nil
 }
 
-// prepareTables reads the topics that a reload brings. One that cannot be read refuses the reload.
+// prepareTables reads the topics that a reload brings. One that cannot be read refuses the reload;
+// one that is named already has its table, or its copy.
 func (l *lookupTopics) prepareTables(ctx context.Context, n *NotifyConfig) error {
+	known := l.p.notifying.Load().lookupTopics()
 	for _, topic := range n.lookupTopics() {
+		if slices.Contains(known, topic) {
+			continue
+		}
 		if err := l.prepare(ctx, topic); err != nil {
 			return fmt.Errorf("notify.lookups: %w", err)
 		}

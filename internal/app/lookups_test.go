@@ -80,6 +80,9 @@ groups:
 		r = w.start("data", owners)
 		w.visit("ann")
 		want(t, "from disk", w.teams(), "firing ann music")
+		if err := r.reloadWith(func(*Config) {}); err != nil {
+			t.Errorf("without the topic a reload ends with %v", err)
+		}
 		r.end()
 	}, withOwners)
 }
