@@ -240,7 +240,8 @@ func TestQueries(t *testing.T) {
 			"match: {stream.a|cased: b} when: count() > 1 window: 5m", "",
 		},
 		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "",
-			"refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
+			"refused refused; it has ranges of 1m and 10m, and a rule here has one window; compare " +
+				"the window with an earlier one by offset, or leave this rule in Loki"},
 		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares " +
 			"groups with each other, which rules here do not; without it each group fires for itself"},
 		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: " +

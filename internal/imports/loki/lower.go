@@ -636,7 +636,8 @@ func (l *lowering) logs(
 ) (name string, p *pipeline, err error) {
 	if l.window != 0 && l.window != r.Range {
 		return "", nil, fmt.Errorf(
-			"it has ranges of %s and %s, and a rule here has one window",
+			"it has ranges of %s and %s, and a rule here has one window; compare the window with "+
+				"an earlier one by offset, or leave this rule in Loki",
 			ruler.PlainDuration(l.window), ruler.PlainDuration(r.Range))
 	}
 	l.window = r.Range
