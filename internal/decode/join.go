@@ -37,7 +37,7 @@ type JoinConfig struct {
 // joinPresets are the lines by which stack traces continue.
 var joinPresets = map[string]string{
 	"java": `^\s+(at\s|\.\.\. \d+ )|^\s*(Caused by|Suppressed): |^\s*\[CIRCULAR REFERENCE|` +
-		`^([\p{L}_$][\p{L}\d_$]*\.)+[\p{L}_$][\p{L}\d_$]*(Exception|Error|Throwable|Failure)\b`,
+		`^\t?([\p{L}_$][\p{L}\d_$]*\.)+[\p{L}_$][\p{L}\d_$]*(Exception|Error|Throwable|Failure)\b`,
 	"python": `^\s+|^Traceback \(most recent call last\):|^During handling of the above exception|` +
 		`^The above exception was the direct cause|` +
 		`^([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Warning|Interrupt|Exit|Iteration|Group)\b(:|$)|^$`,
@@ -333,6 +333,9 @@ func (j *Joiner) line(l *Log, value []byte) {
 			tag, text, _ := bytes.Cut(rest, []byte(" "))
 			out.text, out.partial = text, len(tag) > 0 && tag[0] == 'P'
 		}
+		if strings.HasPrefix(l.format, "syslog") {
+			out.text = lineBehindHeader(out.text, l.Value(FieldMessage).Text)
+		}
 		return
 	}
 	if len(l.root.Doc) == 0 || &l.root.Doc[0] != &value[0] {
@@ -366,6 +369,20 @@ func (j *Joiner) line(l *Log, value []byte) {
 		!is("logtag", "F") && !is("_p", "F"):
 		out.partial = true
 	}
+}
+
+// lineBehindHeader is the message of a line of syslog with the blanks that it begins with.
+func lineBehindHeader(line, message []byte) []byte {
+	start := len(line) - len(message)
+	if start <= 0 || !bytes.HasSuffix(line, message) {
+		return line
+	}
+	for line[start-1] == ' ' || line[start-1] == '\t' {
+		if start--; start == 0 {
+			return line
+		}
+	}
+	return bytes.TrimPrefix(line[start:], []byte(" "))
 }
 
 // dockerPart is about the length at which Docker splits lines; each part but the last has no

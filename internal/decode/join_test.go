@@ -121,6 +121,22 @@ func TestJoin(t *testing.T) {
 			[]string{"a\n+b", "+c\n+d"},
 		},
 		"bytes": {JoinConfig{Continue: `^\+`, MaxBytes: 6}, []string{"abc", "+b", "+c"}, []string{"abc\n+b", "+c"}},
+		"syslog": {
+			java,
+			[]string{
+				"<11>May  4 10:11:12 web-1 [main] shop it failed",
+				"<11>May  4 10:11:12 web-1 \tjava.lang.IllegalStateException: no card",
+				"<11>May  4 10:11:12 web-2 \tat a.B.c(B.java:2)",
+				"<11>May  4 10:11:12 web-1 \tat x.Y.z(Y.java:1)",
+				"<11>May  4 10:11:12 web-1 pay[1]: next",
+			},
+			[]string{
+				"<11>May  4 10:11:12 web-1 [main] shop it failed\n" +
+					"\tjava.lang.IllegalStateException: no card\n\tat x.Y.z(Y.java:1)",
+				"<11>May  4 10:11:12 web-2 \tat a.B.c(B.java:2)",
+				"<11>May  4 10:11:12 web-1 pay[1]: next",
+			},
+		},
 		"CRI parts": {java, []string{cri + "P one ", cri + "P two ", cri + "F three", cri + "F four"},
 			[]string{cri + "P one two three", cri + "F four"}},
 		"flagged parts": {java, []string{`{"log":"one ","logtag":"P"}`, `{"log":"two","logtag":"F"}`}, []string{`{"log":"one two","logtag":"P"}`}},

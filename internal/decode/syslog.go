@@ -208,13 +208,16 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 }
 
 // followsHost reports whether what stands behind a word shows that the word is a host: a tag, an
-// object, or an event of CEF or LEEF.
+// object, an event of CEF or LEEF, or an indented line.
 func followsHost(rest []byte) bool {
 	rest = bytes.TrimLeft(rest, " ")
 	if len(rest) == 0 {
 		return false
 	}
-	if rest[0] == '{' || rest[0] == '[' || rest[0] == '@' || rest[0] == '%' {
+	switch rest[0] {
+	case '{', '[', '@', '%':
+		return true
+	case '\t': // a line of a stack trace, as Logback sends each by itself
 		return true
 	}
 	if word, _, _ := bytes.Cut(rest, []byte(" ")); bytes.Contains(word, []byte("-PPE-")) {
