@@ -31,6 +31,7 @@ type alertsData struct {
 	Total     int
 	Hidden    int // alerts that the filters hide
 	Groups    []alertGroup
+	More      int            // groups that are not listed
 	Recent    []models.Alert // recently resolved
 	Expanded  string         // key of the group whose alerts are all shown
 	Certainty certainty
@@ -104,6 +105,9 @@ type alertRow struct {
 	Ack    string // ID of the silence that acknowledges it
 }
 
+// listedGroups is the number of groups listed; the filter finds the others.
+const listedGroups = 200
+
 // collapsedRows is the number of alerts listed of a collapsed group.
 const collapsedRows = 6
 
@@ -175,10 +179,15 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 	d.Labels = slices.Sorted(maps.Keys(labels))
 	d.Labels = d.Labels[:min(len(d.Labels), 100)]
 	for _, g := range groups {
-		s.finish(g, d)
+		g.summarize(d.Sort)
 		d.Groups = append(d.Groups, *g)
 	}
 	slices.SortFunc(d.Groups, func(a, b alertGroup) int { return compareGroups(a, b, d.Sort) })
+	d.More = max(0, len(d.Groups)-listedGroups)
+	d.Groups = d.Groups[:len(d.Groups)-d.More]
+	for i := range d.Groups {
+		s.finish(&d.Groups[i], d)
+	}
 	d.Recent = s.recentlyResolved(5)
 	return d, nil
 }
@@ -300,9 +309,31 @@ func listedAs(a *models.Alert, active []silence) listedAlert {
 	return row
 }
 
+// order is the order of the alerts of a group.
+func order(by string) func(a, b listedAlert) int {
+	return func(a, b listedAlert) int {
+		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
+		switch by {
+		case "newest":
+			return newest
+		case "count":
+			return cmp.Or(cmp.Compare(b.Count, a.Count), newest)
+		}
+		return cmp.Or(cmp.Compare(a.rank, b.rank), newest)
+	}
+}
+
+// summarize sets what a group is sorted by among others.
+func (g *alertGroup) summarize(by string) {
+	first := firstOf(g.all, 1, order(by))[0]
+	g.Count, g.Severity, g.Newest = len(g.all), first.Severity, first.StartsAt
+	if g.Name == "" {
+		g.Name = g.Rule
+	}
+}
+
 // finish keeps the rows of a group that are shown, in order, and draws their graphs.
 func (s *Server) finish(g *alertGroup, d alertsData) {
-	g.Count = len(g.all)
 	shared := sharedLabels(g.all)
 	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
@@ -312,21 +343,8 @@ func (s *Server) finish(g *alertGroup, d alertsData) {
 	if d.Expanded == g.Key {
 		most = expandedRows
 	}
-	first := firstOf(g.all, most, func(a, b listedAlert) int {
-		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
-		if d.Sort == "newest" {
-			return newest
-		}
-		if d.Sort == "count" {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), newest)
-		}
-		return cmp.Or(cmp.Compare(a.rank, b.rank), newest)
-	})
+	first := firstOf(g.all, most, order(d.Sort))
 	g.all = nil
-	g.Severity, g.Newest = first[0].Severity, first[0].StartsAt
-	if g.Name == "" {
-		g.Name = g.Rule
-	}
 	for _, one := range first {
 		g.Rows = append(g.Rows, s.rowOf(one, g.Count > 1, shared))
 	}

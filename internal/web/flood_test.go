@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Pages and lists stay usable with a hundred thousand alerts. FLOOD=1 prints the figures.
@@ -25,7 +28,7 @@ func TestFloodOfAlerts(t *testing.T) {
 	s := newServer(t, o)
 	for _, path := range []string{
 		"/", "/?open=firing+payments/PaymentErrors", "/?filter=service:service-77777", "/rules",
-		"/silences", "/alerts/f777", "/login", "/engine", "/api/v1/alerts",
+		"/?groupby=service", "/silences", "/alerts/f777", "/login", "/engine", "/api/v1/alerts",
 	} {
 		began := time.Now()
 		code, body := do(s, "GET", path, "", "Accept", "text/html")
@@ -35,4 +38,37 @@ func TestFloodOfAlerts(t *testing.T) {
 		t.Logf("%s: %d, %d kB, %v, then %v", path, code, len(body)/1000,
 			first.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	}
+}
+
+// A page lists some of very many groups, and details of no others are asked for.
+func TestManyGroups(t *testing.T) {
+	f, o := newFake(t)
+	one := f.current[0]
+	f.current = nil
+	for i := range listedGroups + 55 {
+		a := one
+		a.ID, a.Labels = fmt.Sprint("f", i), maps.Clone(one.Labels)
+		a.Labels["host"] = fmt.Sprint("host-", i)
+		f.current = append(f.current, a)
+	}
+	counted := &countingAlerts{fake: f}
+	o.Alerts = counted
+	body := see(t, newServer(t, o), "/?groupby=host", "55 more groups")
+	if n := strings.Count(body, `<section class="group`); n != listedGroups {
+		t.Errorf("%d groups are listed", n)
+	}
+	if counted.detailed > listedGroups {
+		t.Errorf("details of %d alerts are asked for", counted.detailed)
+	}
+}
+
+// countingAlerts counts the alerts whose details are asked for.
+type countingAlerts struct {
+	*fake
+	detailed int
+}
+
+func (f *countingAlerts) Detailed(list []models.Alert) []models.Alert {
+	f.detailed += len(list)
+	return list
 }

@@ -39,22 +39,32 @@ func (s *Server) transitions(q HistoryQuery) []models.Alert {
 
 // historyData is the data of the history page.
 type historyData struct {
-	Filter   string
-	Rule     string
-	Since    string
-	Problem  string
-	Rows     []historyRow
-	More     int
-	Rules    []ruleHistory
-	Ticks    []tickMark
-	From, To time.Time
-	Fired    int
-	Held     []history.Entry // what was not notified, newest first
-	Audit    []AuditEntry
+	Filter    string
+	Rule      string
+	Since     string
+	Problem   string
+	Rows      []historyRow
+	More      int
+	Rules     []ruleHistory // that fired most
+	MoreRules int
+	Ticks     []tickMark
+	From, To  time.Time
+	Fired     int
+	Held      []history.Entry // what was not notified, newest first
+	Audit     []AuditEntry
 }
 
 // Choices are the time ranges of the page.
 func (historyData) Choices() []string { return []string{"1h", "6h", "24h", "7d", "30d"} }
+
+// openTimelines is how many timelines are shown at once.
+const openTimelines = 15
+
+// MostFired are the rules whose timelines are shown.
+func (d historyData) MostFired() []ruleHistory { return d.Rules[:min(len(d.Rules), openTimelines)] }
+
+// Others are the rules whose timelines are shown on demand.
+func (d historyData) Others() []ruleHistory { return d.Rules[min(len(d.Rules), openTimelines):] }
 
 // Export is the URL of all entries of the time range in a format.
 func (d historyData) Export(format string) string {
@@ -167,7 +177,8 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	slices.SortFunc(d.Rules, func(a, b ruleHistory) int {
 		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
 	})
-	d.Rules = d.Rules[:min(len(d.Rules), listedTimelines)]
+	d.MoreRules = max(0, len(d.Rules)-listedTimelines)
+	d.Rules = d.Rules[:len(d.Rules)-d.MoreRules]
 	s.fillStatistics(d)
 }
 

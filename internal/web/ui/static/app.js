@@ -3,6 +3,8 @@
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+// thousands is a whole number as the server writes it.
+const thousands = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 
 // Links in notifications have Alertmanager's form: /#/alerts?receiver=x, /#/silences/new?filter={...}.
 function followHash() {
@@ -145,7 +147,7 @@ function connect() {
   stream.addEventListener("change", (event) => {
     const top = JSON.parse(event.data);
     document.documentElement.classList.remove("away");
-    for (const count of $$("[data-firing]")) { count.textContent = top.firing; count.hidden = !top.firing; }
+    for (const count of $$("[data-firing]")) { count.textContent = thousands(top.firing); count.hidden = !top.firing; }
     if (document.documentElement.dataset.page === "alerts") document.title = top.title + " · alert-engine";
     refresh();
   });
@@ -466,7 +468,7 @@ if (editor) {
 const explore = $("#explore");
 if (explore) {
   const button = $("#tail"), stopButton = $("#stop"), query = $("#filter"), verdict = $("#verdict"), lines = $("#lines");
-  const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+  const count = thousands;
   let stop = null, search = null;
 
   // The server has sent what it found at once. The stream starts again and goes on to the end of the range.
