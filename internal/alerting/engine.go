@@ -298,7 +298,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	}
 	m.keepRecorded(h.time)
 	first := m.g.win.KnownSince()
-	arrival := m.g.win.Add(rs.condition, e.eventOf(sc, h))
+	arrival := m.add(e.eventOf(sc, h), late)
 	if late {
 		e.late.note(rs, sc, h, behind, allowed, arrival != window.TooLate)
 	}

@@ -278,6 +278,28 @@ func (m *machine) start(at int64) {
 // condition began to hold, and all since.
 func (m *machine) count(ep *episode, at int64) int64 { return m.g.win.Entered(at) - ep.countFrom }
 
+// add puts an event into the window. A late one may be from before those that the alert counts; then
+// it is not counted.
+func (m *machine) add(ev *window.Event, late bool) window.Arrival {
+	a := m.g.alert
+	if !late || a == nil {
+		return m.g.win.Add(m.u.condition, ev)
+	}
+	uncounted := func(ep *episode) int64 {
+		if ep == nil {
+			return 0
+		}
+		return m.g.win.EnteredBefore(m.u.condition, ep.startsAt)
+	}
+	before, early := uncounted(&a.episode), uncounted(a.early)
+	arrival := m.g.win.Add(m.u.condition, ev)
+	a.countFrom += uncounted(&a.episode) - before
+	if a.early != nil {
+		a.early.countFrom += uncounted(a.early) - early
+	}
+	return arrival
+}
+
 func (m *machine) fire(at int64) {
 	a := m.g.alert
 	a.firedAt, a.decidedTo = at, max(a.decidedTo, at)

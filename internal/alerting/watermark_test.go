@@ -3,6 +3,8 @@ package alerting_test
 import (
 	"testing"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 func TestLogAsLateAsAllowedIsInTime(t *testing.T) {
@@ -49,4 +51,22 @@ groups:
 	w.log(time.Hour+time.Minute, `"host":"a"`)
 	w.time(time.Hour + 5*time.Minute + 11*time.Second)
 	w.notified("1h5m0s g/Silent{host=b} firing")
+}
+
+// A late log from before the time of the sequence that an alert is about is not one of its logs.
+func TestLateLogBeforeAlertIsNotCounted(t *testing.T) {
+	w := newWorld(t, `version: 1
+groups:
+- name: g
+  rules: [{alert: Steps, sequence: [{match: a}, {match: b}], within: 10s}]
+`)
+	w.time(0)
+	w.log(57*time.Second, `"message":"a"`)
+	w.log(64*time.Second, `"message":"b"`)
+	w.time(78 * time.Second)
+	w.put(monday.Add(53*time.Second), monday.Add(78*time.Second), `"message":"a"`)
+	w.time(10 * time.Minute)
+	if a := w.alerts[len(w.alerts)-1]; a.State != models.AlertResolved || a.Count != 2 {
+		t.Errorf("%d logs, %s", a.Count, a.State)
+	}
 }
