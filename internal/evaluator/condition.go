@@ -225,8 +225,18 @@ func deviation(list []*big.Rat) Number {
 		d := new(big.Rat).Sub(x, mean)
 		variance.Add(variance, d.Mul(d, d))
 	}
-	f, _ := variance.Quo(variance, n).Float64()
-	return exact(new(big.Rat).SetFloat64(math.Sqrt(f)))
+	return exact(root(variance.Quo(variance, n)))
+}
+
+// root is the square root of a number: exact where it is a fraction.
+func root(x *big.Rat) *big.Rat {
+	a, b := new(big.Int).Sqrt(x.Num()), new(big.Int).Sqrt(x.Denom())
+	r := new(big.Rat).SetFrac(a, b)
+	if new(big.Rat).Mul(r, r).Cmp(x) == 0 {
+		return r
+	}
+	f, _ := x.Float64()
+	return new(big.Rat).SetFloat64(math.Sqrt(f))
 }
 
 // changed counts the events of the window whose value is not that of the event before.

@@ -274,7 +274,8 @@ func settled(alerts []models.Alert) []string {
 		) {
 			continue
 		}
-		list = append(list, line(a.Rule, a.Labels, string(a.State), a.At, a.Value))
+		list = append(list,
+			countedLine(a.Rule, a.Labels, string(a.State), a.At, a.Count, a.Value))
 	}
 	slices.Sort(list)
 	return list
@@ -307,6 +308,15 @@ func (s scenario) end() time.Time {
 		}
 	}
 	return end
+}
+
+// countedLine is a transition of an alert about some logs in one line.
+func countedLine(
+	rule string, labels map[string]string, state string, at time.Time, count int64, value float64,
+) string {
+	text := line(rule, labels, state, at, value)
+	i := strings.LastIndexByte(text, ' ')
+	return fmt.Sprintf("%s of %d%s", text[:i], count, text[i:])
 }
 
 // line is a transition, or the value of a record, in one line.

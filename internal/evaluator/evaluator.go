@@ -28,6 +28,7 @@ type Transition struct {
 	State   string            // firing or resolved
 	At      time.Time
 	Value   Number // undefined where the rule reference does not define it
+	Count   int    // of the logs that the alert is about; -1 where the rule reference leaves it open
 	Episode int
 }
 

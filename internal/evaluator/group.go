@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	gotemplate "text/template"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -35,7 +37,10 @@ type group struct {
 	muted       bool    // it is suppressed
 	resolving   bool    // the condition of resolve holds
 	severity    string
+	own         map[string]string // the labels of the rule
+	fired       bool              // whose texts are those of the moment at which the alert fired
 	episode     int
+	beginning   instant // when the condition of the episode began to hold
 	firingSince instant
 
 	notified []Transition
@@ -278,6 +283,7 @@ func (g *group) raise(at instant, v *view, judged bool) {
 	switch {
 	case !g.up && g.e.set.active(g.r, at):
 		g.up, g.muted, g.severity = true, muted, severity
+		g.beginning, g.fired = g.since, false
 		g.episode++
 		if muted {
 			g.tell("suppressed", at, v.valueOr())
@@ -330,17 +336,95 @@ func (g *group) resolve(at instant, value Number) {
 
 // tell notes a transition.
 func (g *group) tell(state string, at instant, value Number) {
+	if !g.fired {
+		g.own = g.texts(value)
+	}
+	g.fired = g.fired || state == "firing"
 	labels := maps.Clone(g.labels)
-	maps.Copy(labels, g.r.Labels)
+	for name, text := range g.own {
+		if _, taken := labels[name]; !taken {
+			labels[name] = text
+		}
+	}
 	labels["alertname"] = g.r.Name
 	if g.severity != "" {
 		labels["severity"] = g.severity
 	}
-	t := Transition{g.r.ID(), labels, state, timeOf(at), value, g.episode}
+	t := Transition{g.r.ID(), labels, state, timeOf(at), value, g.count(at), g.episode}
 	g.all = append(g.all, t)
 	if state == "firing" || state == "resolved" {
 		g.notified = append(g.notified, t)
 	}
+}
+
+// texts are the labels of the rule, of which some are templates that ask for the value.
+func (g *group) texts(value Number) map[string]string {
+	labels := map[string]string{}
+	for name, text := range g.r.Labels {
+		var b strings.Builder
+		data := struct{ Value float64 }{}
+		if g.r.When == nil { // it is left open, but not 0
+			data.Value = 1
+		} else if n := value.Float(); !math.IsNaN(n) && !math.IsInf(n, 0) {
+			data.Value = n
+		}
+		if err := gotemplate.Must(gotemplate.New("").Parse(text)).Execute(&b, data); err != nil {
+			panic(err)
+		}
+		labels[name] = b.String()
+	}
+	return labels
+}
+
+// count is the number of logs of an alert: those of the window in which its condition began to hold,
+// and all since. A log that no part of the condition looks at is not counted. Whether logs before
+// one that resolved are, which window that is outside the hours of the rule, and whether logs of days
+// ago are looked at, is left open.
+func (g *group) count(at instant) (n int) {
+	open := g.r.Resolve.Match != nil || len(g.r.Active) > 0
+	calls(g.r.When, func(c *rule.Call) { open = open || int64(c.Offset) >= day })
+	if open {
+		return -1
+	}
+	span := int64(g.r.Window)
+	if g.r.Sequence != nil {
+		span = taken(g.r)
+	}
+	for _, l := range g.logs {
+		if l.At > g.beginning-span && l.At <= at && l.Visible <= at && g.countsIn(l) {
+			n++
+		}
+	}
+	return n
+}
+
+// countsIn says whether any part of the condition looks at a log.
+func (g *group) countsIn(l *Log) bool {
+	looks, any := false, false
+	for _, s := range g.r.Sequence {
+		any, looks = true, looks || g.matches(s.Match, l)
+	}
+	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
+		calls(c, func(c *rule.Call) {
+			if c.Of == nil && c.Func != "firing" {
+				any, looks = true, looks || g.matches(c.Filter, l)
+			}
+		})
+	}
+	return looks || !any || g.r.When == nil && g.r.Sequence == nil
+}
+
+// taken is how long a sequence may take.
+func taken(r *rule.Rule) int64 {
+	var waits time.Duration
+	for _, s := range r.Sequence {
+		if s.Not {
+			waits = max(waits, cmp.Or(s.Within, r.Within))
+		} else {
+			waits = 0
+		}
+	}
+	return int64(r.Within + waits)
 }
 
 // level is the severity that an alert has by its value.
@@ -530,15 +614,7 @@ func (g *group) delays() []delay {
 func reach(r *rule.Rule) int64 {
 	most := int64(r.Window)
 	if r.Sequence != nil {
-		var waits time.Duration
-		for _, s := range r.Sequence {
-			if s.Not {
-				waits = max(waits, cmp.Or(s.Within, r.Within))
-			} else {
-				waits = 0
-			}
-		}
-		most = max(most, int64(r.Within+waits)+holding(r))
+		most = max(most, taken(r)+holding(r))
 	}
 	for _, c := range []rule.Condition{r.When, r.Resolve.When} {
 		calls(c, func(c *rule.Call) {

@@ -79,6 +79,12 @@ func NewReader(set *Rules) (*Reader, error) {
 	paths := set.fields()
 	masks := paths[template]
 	delete(paths, template)
+	for path := range maps.Clone(paths) {
+		_, ways := extractionsOf(path)
+		for _, way := range ways {
+			paths[way.from] = true
+		}
+	}
 	fields := decode.NewFields(slices.Sorted(maps.Keys(paths))...)
 	d, err := decode.New(decode.Config{}, fields)
 	return &Reader{decoder: d, fields: fields, masks: masks}, err
@@ -110,6 +116,9 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 				l.fields[path] = append(l.fields[path], value{string(one.Text)})
 				return true
 			})
+		}
+		for id := range r.fields.Len() {
+			r.extract(l, r.fields.Path(decode.FieldID(id)))
 		}
 		if m, ok := l.text("message"); ok && r.masks {
 			l.fields[template] = []value{{mask(m)}}
@@ -160,6 +169,9 @@ func (s *Rules) fields() map[string]bool {
 		for _, b := range by {
 			for _, f := range b.Fields {
 				paths[f] = true
+			}
+			for _, of := range b.Of {
+				query(of.Query)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -97,8 +98,14 @@ func (e *Evaluation) suppression(s *rule.Suppression, lateness int64) *mute {
 	return m
 }
 
-// muted says whether a suppression is in force for an alert.
-func (e *Evaluation) muted(r *rule.Rule, labels map[string]string, at instant) bool {
+// muted says whether a suppression is in force for an alert, which has the labels of its group and
+// those of the rule.
+func (e *Evaluation) muted(r *rule.Rule, group map[string]string, at instant) bool {
+	labels := maps.Clone(r.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, group)
 	return slices.ContainsFunc(r.SuppressedBy, func(name string) bool {
 		m := e.muteOf(name, r)
 		return slices.ContainsFunc(m.spans, func(s span) bool {

@@ -336,6 +336,30 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.lateness && d.in(2) {
 		r["lateness"] = d.of("0s", "2s", "15s", "25s")
 	}
+	if f.matchers && d.in(2) && r["sequence"] == "" {
+		r["match"] = "{sa: {ev: [a, c]}, sb: {u: [u1, u2]}, sc: {level: [WARN, ERROR]}, " +
+			"condition: " + d.of("sa or sb", "sa or sb", "1 of s*", "sa or (sb and not sc)") + "}"
+		r["by"] = d.of("[{w: {sa: h, sb: k}}]", "[{w: {sb: k, sa: h}}]", "[{w: {sa: u, sc: h}}, h]",
+			"[{h: {sb: h, sa: k, sc: t}}]")
+		delete(r, "expect")
+	}
+	if f.extract && d.in(2) {
+		r["extract"] = d.of(
+			"[{from: message, logfmt: [x, h, ev]}]",
+			"[{from: message, logfmt: [x=took, h, ev=kind]}]",
+			"[{from: message, pattern: 'order <x> <ev>'}]",
+			"[{from: message, pattern: '<_> <h> ev=<ev> '}]",
+			`[{from: message, regexp: '(?P<u>u\d) .*x=(?P<x>\S+)'}]`,
+			"[{from: message, json: [x, ev=a.b, h=a_c]}]",
+			"[{from: u, regexp: 'u(?P<x>.)'}, {from: message, logfmt: [x]}]",
+			"[{from: message, logfmt: [x]}, {from: u, pattern: 'u<x>'}, {from: h, pattern: '<ev>'}]",
+		)
+	}
+	if f.templates && d.in(2) && r["when"] != "" && !strings.Contains(r["when"], " or ") {
+		r["labels"] = d.of(`{size: '{{ if gt .Value 2.0 }}big{{ else }}small{{ end }}'}`,
+			`{h: '{{ if eq .Value 0.0 }}none{{ else }}some{{ end }}', team: x}`)
+		r["lint_ignore"] = "[label-template]"
+	}
 	if f.topics && d.in(2) {
 		r["source"] = d.of("logs", "other", "other", "[logs, other]")
 	}
@@ -452,6 +476,8 @@ type features struct {
 	lateness bool // rules have their own
 	modes    bool
 	topics   bool // several
+	// labels of logs by the selection that they match, extracted fields, labels with the value
+	matchers, extract, templates bool
 }
 
 func (d draw) features() features {
@@ -480,6 +506,7 @@ func (d draw) features() features {
 	f.calendar = !f.hours && !f.records && d.in(10)
 	f.past = !f.hours && !f.records && d.in(20)
 	f.lateness, f.modes, f.topics = d.in(5), d.in(8), d.in(6)
+	f.matchers, f.extract, f.templates = d.in(8), d.in(8), d.in(8)
 	if f.modes {
 		f.firing, f.alerts = true, f.alerts || d.in(2)
 	}
@@ -619,7 +646,7 @@ func (d draw) scenario() scenario {
 		default:
 			at += time.Duration(1+d.IntN(15)) * time.Second
 		}
-		a := arrival{at: at, fields: d.fields(), partition: int32(d.IntN(s.partitions))}
+		a := arrival{at: at, fields: d.fields(f), partition: int32(d.IntN(s.partitions))}
 		if f.topics && d.in(2) {
 			a.topic = "other"
 		}
@@ -642,7 +669,7 @@ func (d draw) scenario() scenario {
 }
 
 // fields are those of a random log.
-func (d draw) fields() map[string]any {
+func (d draw) fields(f features) map[string]any {
 	m := map[string]any{}
 	maybe := func(of int, key string, values ...any) {
 		if !d.in(of) {
@@ -662,5 +689,20 @@ func (d draw) fields() map[string]any {
 	}
 	maybe(3, "level", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 	m["message"] = d.of("order 17 failed", "connection refused", "Card Refused", "m")
+	if f.extract && !d.in(3) {
+		m["message"] = d.of(
+			"order 3 a",
+			"order 0.5 b refused",
+			"x=3 h=b ev=b done",
+			"took=7 kind=c",
+			"a b ev=c x=1",
+			"u2 paid x=250ms ev=a",
+			`{"x":"4","a":{"b":"a","c":"b"}}`,
+			`{"a":{"b":"d"}}`,
+			"x= ev=a",
+			"order  ",
+			"u1 x=5",
+		)
+	}
 	return m
 }
