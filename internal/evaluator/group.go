@@ -376,10 +376,10 @@ func (g *group) texts(value Number) map[string]string {
 	return labels
 }
 
-// count is the number of logs of an alert: those of the window in which its condition began to hold,
-// and all since. A log that no part of the condition looks at is not counted. Whether logs before
-// one that resolved are, which window that is outside the hours of the rule, and whether logs of days
-// ago are looked at, is left open.
+// count is the number of logs of an alert: those of the window in which its condition began to
+// hold, and all since. A log that no part of the condition looks at is not counted. Whether logs
+// before one that resolved are, which window that is outside the hours of the rule, and whether
+// logs of days ago are looked at, is left open.
 func (g *group) count(at instant) (n int) {
 	open := g.r.Resolve.Match != nil || len(g.r.Active) > 0
 	calls(g.r.When, func(c *rule.Call) { open = open || int64(c.Offset) >= day })
