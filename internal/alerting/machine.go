@@ -278,8 +278,8 @@ func (m *machine) start(at int64) {
 // condition began to hold, and all since.
 func (m *machine) count(ep *episode, at int64) int64 { return m.g.win.Entered(at) - ep.countFrom }
 
-// add puts an event into the window. A late one may be from before those that the alert counts; then
-// it is not counted.
+// add puts an event into the window. A late one may be from before those that the alert counts;
+// then it is not counted.
 func (m *machine) add(ev *window.Event, late bool) window.Arrival {
 	a := m.g.alert
 	if !late || a == nil {

@@ -23,12 +23,13 @@ import (
 
 // Transition is a change of an alert that must be notified.
 type Transition struct {
-	Rule    string
-	Labels  map[string]string // with alertname, and severity where the rule has levels
-	State   string            // firing or resolved
-	At      time.Time
-	Value   Number // undefined where the rule reference does not define it
-	Count   int    // of the logs that the alert is about; -1 where the rule reference leaves it open
+	Rule   string
+	Labels map[string]string // with alertname, and severity where the rule has levels
+	State  string            // firing or resolved
+	At     time.Time
+	Value  Number // undefined where the rule reference does not define it
+	// of the logs that the alert is about; -1 where the rule reference leaves it open
+	Count   int
 	Episode int
 }
 
