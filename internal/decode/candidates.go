@@ -29,7 +29,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"exception.trace", "exception.backtrace", "payload.err.stack", "record.exception",
 		"@fields.exception", "@fields.exc_info", "stackTraces", "backtrace", "trace.stack",
 		"thrown", "errorVerbose", "callstack", "Exception", "StackTrace", "_exception",
-		"_stack_trace", "_stacktrace", "_StackTrace", "full_exception",
+		"_stack_trace", "_stacktrace", "_StackTrace", "full_exception", "exceptions",
 	},
 	FieldService: {
 		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app",
@@ -108,7 +108,7 @@ var timeCandidates = []string{
 	"log_time", "logtime", "@fields.time", "_logMeta.date",
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
-	"query_timestamp", "EventTimestampMs", "system_time",
+	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -200,7 +200,8 @@ var commonFields = map[string][]string{
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
 		"req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
 		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
-		"httpRequest.requestPath", "httpRequest.uri", "requestPath", "RequestPath", "req_path", "ClientRequestURI",
+		"httpRequest.requestPath", "httpRequest.uri", "requestPath", "RequestPath", "req_path",
+		"ClientRequestURI", "resourcePath",
 	},
 	"method": {
 		"method", "http.request.method", "http.method", "request.method", "req.method",
@@ -219,6 +220,7 @@ var commonFields = map[string][]string{
 		"payload.err.name", "record.exception.type", "exception.exc_type",
 		"stack_trace.type", "exc_info.type", "error.exception.class", "ExceptionType", "ex.type",
 		"ex.name", "error.exception_class", "error_class", "error_kind", "exception",
+		"@x.Type", "exceptions.ClassName", "exceptions.type", "ExceptionDetail.Type",
 	},
 	"user.name": {"user.name", "usr.name", "user_name", "userName", "username", "enduser.id"},
 	"source_ip": {
@@ -229,13 +231,14 @@ var commonFields = map[string][]string{
 		"remote_host", "remoteAddress", "remote_address", "rip", "ClientIP", "actor_ip",
 		"request.remote_address", "downstream_remote_address", "client.ipAddress",
 		"requestMetadata.callerIp", "protoPayload.requestMetadata.callerIp", "callerIpAddress",
-		"ip_client", "winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp",
+		"ip_client", "fwd", "sourceIp",
+		"winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp", "ip",
 	},
 	"duration_ms": {
 		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",
 		"durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms",
 		"latencyMs", "response_time_ms",
-		"responseTimeMs",
+		"responseTimeMs", "responseLatency",
 	},
 }
 
@@ -247,6 +250,9 @@ type hints struct {
 	bigAttributes, bigResource, resourceAttributes jsonscan.Slot
 	logAttributes, properties, flatLabels, ddtags  jsonscan.Slot
 	bigProperties, resources, attributes           jsonscan.Slot
+	resourceMap                                    jsonscan.Slot // OTel consoles
+	detailType, detail, logID                      jsonscan.Slot // EventBridge, Auth0
+	requestText, description                       jsonscan.Slot // API Gateway, Auth0
 	// what a shipper parsed, under a key of its own; a list of audit events
 	parsed, processed, items, kind jsonscan.Slot
 
@@ -364,7 +370,7 @@ func (known *fieldPlan) extend(cfg Config, fields *Fields) *fieldPlan {
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes,
 		h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
 		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields,
-		h.specVersion,
+		h.specVersion, h.resourceMap, h.detailType, h.logID,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents,
 		h.payload, h.metrics,
 	} {
@@ -449,7 +455,9 @@ func (p *fieldPlan) addHints() {
 	h.bigAttributes, h.bigResource, h.resourceAttributes = one("Attributes"), one("Resource"),
 		one("ResourceAttributes")
 	h.logAttributes, h.properties, h.ddtags = one("LogAttributes"), one("properties"), one("ddtags")
-	h.flatLabels = nested("kubernetes.flat_labels")
+	h.flatLabels, h.resourceMap = nested("kubernetes.flat_labels"), nested("resource.attributes")
+	h.detailType, h.detail, h.logID = one("detail-type"), one("detail"), one("log_id")
+	h.requestText, h.description = one("requestTime"), one("description")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
 		one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload, h.metrics = one("schema"), one("payload"), one("metrics")

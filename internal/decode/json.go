@@ -301,6 +301,7 @@ func (d *Decoder) opened(doc []byte) bool {
 	case holdsObjects(list(h.items)) && x.Has.Has(h.kind) &&
 		string(doc[x.Spans[h.kind].Start:x.Spans[h.kind].End]) == "EventList":
 		d.batch(doc, list(h.items), "items", "json")
+	case list(h.bigResource) != nil && d.exported(doc):
 	case list(h.logEvents) != nil:
 		d.cloudWatch(doc, list(h.logEvents))
 	case bytes.HasPrefix(list(h.metrics), []byte(`[{"fields":`)):
@@ -312,6 +313,16 @@ func (d *Decoder) opened(doc []byte) bool {
 	}
 	d.envelope, d.resource = nil, nil
 	return true
+}
+
+// exported emits a log of OpenTelemetry's stdout exporter for Go, and reports whether the object is
+// one.
+func (d *Decoder) exported(doc []byte) (ok bool) {
+	d.built, ok = appendExported(append(d.built[:0], '{'), doc)
+	if ok {
+		d.emitBuilt("json", doc)
+	}
+	return ok
 }
 
 func holdsObjects(array []byte) bool {

@@ -58,7 +58,7 @@ func (l *Log) addParts() {
 	}
 	for _, s := range [...]jsonscan.Slot{
 		h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes,
-		h.properties, h.bigProperties, h.resources, h.attributes, h.atFields,
+		h.properties, h.bigProperties, h.resources, h.attributes, h.resourceMap, h.atFields,
 	} {
 		if !x.Has.Has(s) {
 			continue
@@ -72,6 +72,13 @@ func (l *Log) addParts() {
 				l.pushUnder(l.d.inner[0])
 			}
 		}
+	}
+	if x.Has.Has(h.detailType) && x.Has.Has(h.detail) && x.Spans[h.detail].Kind == Object &&
+		l.pushOver(x.Doc[x.Spans[h.detail].Start:x.Spans[h.detail].End]) { // EventBridge
+		x = l.over[len(l.over)-1]
+	}
+	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object { // Auth0
+		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
 	}
 	if x.Has.Has(h.specVersion) {
 		l.pushEvent(x)
@@ -244,6 +251,7 @@ func (l *Log) openMessage() {
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
 				if l.pushOver(d.inner[n]) {
+					l.openExported(n, text)
 					continue
 				}
 				var ok bool
@@ -267,6 +275,20 @@ func (l *Log) openMessage() {
 				return
 			}
 		}
+	}
+}
+
+// openExported replaces the layer that was pushed last, of a text, if it is a log of
+// OpenTelemetry's stdout exporter for Go.
+func (l *Log) openExported(n int, text []byte) {
+	x, at := l.over[len(l.over)-1], l.d.plan.hints.bigResource
+	if !x.Has.Has(at) || x.Spans[at].Kind != Array {
+		return
+	}
+	if built, ok := appendExported(append(l.d.inner[n][:0], '{'), text); ok {
+		l.d.inner[n] = append(built, '}')
+		l.over = l.over[:len(l.over)-1]
+		l.pushOver(l.d.inner[n])
 	}
 }
 

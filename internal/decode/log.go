@@ -548,6 +548,7 @@ func (l *Log) findTrace(id FieldID) Value {
 		if i := bytes.LastIndexByte(v.Text, '/'); i >= 0 { // projects/shop/traces/5b8a...
 			v.Text = v.Text[i+1:]
 		}
+		v.Text = bytes.TrimPrefix(v.Text, []byte("0x")) // of Python's console exporter
 		return v
 	}
 	h := l.header("traceparent") // 00-5b8a...-051b...-01
@@ -651,6 +652,13 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 		(x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
 		if t, ok := l.readTime(x, h.shortTime); ok {
 			return t, "t", false
+		}
+	}
+	// of API Gateway; elsewhere a duration
+	if h := &p.hints; x.Has.Has(h.requestText) && x.Spans[h.requestText].Kind == String &&
+		x.Spans[h.requestText].End-x.Spans[h.requestText].Start >= 19 {
+		if t, ok := l.readTime(x, h.requestText); ok {
+			return t, "requestTime", false
 		}
 	}
 	for _, parts := range p.hints.instants {

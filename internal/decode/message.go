@@ -60,13 +60,13 @@ func (l *Log) findMessage() Value {
 // that a program passed to its logger, or the reason of a failure.
 func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
-	for _, at := range [...]jsonscan.Slot{h.text, h.args, h.data, h.reason} {
+	for _, at := range [...]jsonscan.Slot{h.text, h.args, h.data, h.reason, h.description} {
 		if !x.Has.Has(at) {
 			continue
 		}
 		s := x.Spans[at]
 		switch at {
-		case h.text:
+		case h.text, h.description:
 			if s.Kind != String {
 				continue
 			}

@@ -63,6 +63,10 @@ func append5424(dst, b []byte, priority int, h header) ([]byte, bool) {
 		}
 	}
 	data, text, ok := cutStructuredData(b)
+	if app := string(field[2]); field[4] == nil && (app == "heroku" || app == "app") &&
+		(!ok || len(data) > 0 && bytes.IndexByte(data, '=') < 0) {
+		data, text, ok = nil, b, true // Heroku writes no structured data
+	}
 	if !ok {
 		return dst, false
 	}
@@ -406,8 +410,8 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	object := bytes.HasPrefix(text, []byte(`{"`)) &&
 		(old || bytes.ContainsAny(host, "-.0123456789"))
 	if !ok || !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
-		if tag, _, _, ok := cutTag(rest); !old || !ok || levelWord(tag).word != nil ||
-			!isHost(tag) {
+		if tag, pid, _, ok := cutTag(rest); !old && !isDyno(tag, pid) || !ok ||
+			levelWord(tag).word != nil || !isHost(tag) {
 			return dst, "", false
 		}
 		h.host, text = nil, rest
@@ -415,6 +419,11 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 		dst = appendBytes(dst, "level", word)
 	}
 	return appendTagged(dst, text, h), "syslog3164", true
+}
+
+// isDyno reports whether a tag is one of Heroku's command line: heroku[router], app[web.1].
+func isDyno(tag, pid []byte) bool {
+	return len(pid) > 0 && pid[0]-'a' < 26 && (string(tag) == "heroku" || string(tag) == "app")
 }
 
 // startsTag reports whether a text begins with a tag that is no level.

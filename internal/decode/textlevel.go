@@ -76,8 +76,9 @@ func textLevel(text []byte, h head) level {
 		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
 			if word[0]-'A' < 26 && word[1]-'A' < 26 {
 				if l := textWord(word); l.word != nil && isUpper(word) {
-					if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' &&
-						text[i+1] == ' ' && inHead {
+					if string(word) != "LOG" || i+2 < len(text) && (text[i] == ':' &&
+						text[i+1] == ' ' && inHead || text[i+1] == '[' && h.end > 0 &&
+						len(bytes.TrimLeft(text[min(h.end, start):start], " ")) == 0) { // NestJS
 						return l
 					}
 				}
