@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"reflect"
 	"slices"
@@ -151,6 +152,10 @@ func (p *receiverConfig) preview(receiver string, a models.Alert) (list []Previe
 				}
 			}
 			push := headline(data)
+			switch in.Name() {
+			case "slack", "mattermost", "rocketchat":
+				push = html.UnescapeString(push) // as people see it
+			}
 			one.Fields = append([]PreviewField{{"push", push}}, one.Fields...)
 			list = append(list, one)
 		}
