@@ -20,7 +20,7 @@ type admission struct {
 	reserved int            // alerts in reserved places
 	byRule   map[string]int // reserved places taken
 	waiting  map[waitingRule]*waitingQueue
-	freed    bool // a place was freed since those who wait were looked at
+	freed    bool // a place was freed since the queues were looked at
 }
 
 func newAdmission() admission {
@@ -79,7 +79,7 @@ func (q *waitingQueue) oldest() *waiting {
 // admit gives an alert a place, or has it wait for one.
 func (q *admission) admit(s *state, limit int) bool {
 	if q.place(s, limit) {
-		q.leave(s)
+		q.stopWaiting(s)
 		return true
 	}
 	if s.waits == nil {
@@ -128,7 +128,7 @@ func (q *admission) next(limit int) *state {
 	slices.SortFunc(oldest, (*waiting).compare)
 	for _, w := range oldest {
 		if q.place(w.s, limit) {
-			q.leave(w.s)
+			q.stopWaiting(w.s)
 			return w.s
 		}
 	}
@@ -136,8 +136,8 @@ func (q *admission) next(limit int) *state {
 	return nil
 }
 
-// leave notes that an alert waits no more.
-func (q *admission) leave(s *state) {
+// stopWaiting notes that an alert waits no more.
+func (q *admission) stopWaiting(s *state) {
 	if s.waits == nil {
 		return
 	}
@@ -161,7 +161,7 @@ func isPage(s *state) bool {
 }
 
 func (q *admission) release(s *state) {
-	q.leave(s)
+	q.stopWaiting(s)
 	q.freed = q.freed || !s.sent.IsZero()
 	switch {
 	case s.sent.IsZero():

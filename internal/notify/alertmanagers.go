@@ -35,9 +35,9 @@ const (
 // target is an Alertmanager of the user's own, which is posted what fires and what is resolved, and
 // does the rest.
 type target struct {
-	base   *url.URL
-	who    string
-	client *http.Client
+	base        *url.URL
+	destination string
+	client      *http.Client
 }
 
 func newTargets(o Options) ([]*target, error) {
@@ -57,9 +57,9 @@ func newTargets(o Options) ([]*target, error) {
 		list = append(
 			list,
 			&target{
-				base:   u,
-				who:    "alertmanager/" + u.Host + strings.TrimRight(u.Path, "/"),
-				client: &http.Client{Transport: transport, Timeout: forwardTimeout},
+				base:        u,
+				destination: "alertmanager/" + u.Host + strings.TrimRight(u.Path, "/"),
+				client:      &http.Client{Transport: transport, Timeout: forwardTimeout},
 			},
 		)
 	}
@@ -80,7 +80,7 @@ func (n *Notifier) forward(l *pipeline, t *target) {
 		if all {
 			renew = now.Add(resendInterval)
 		}
-		list, next := n.states.postings(l, t.who, now, all, posted)
+		list, next := n.states.postings(l, t.destination, now, all, posted)
 		if n.post(l, t, list, posted) == nil {
 			pause = 0
 			waitFor(ctx, moved, time.Until(earlier(next, renew)))
@@ -114,7 +114,7 @@ type posting struct {
 // first, since an Alertmanager sends nothing about the end of what it did not know.
 func (b *states) postings(
 	l *pipeline,
-	who string,
+	destination string,
 	now time.Time,
 	all bool,
 	posted map[model.Fingerprint]time.Time,
@@ -126,9 +126,10 @@ func (b *states) postings(
 		if !b.ours(s) || s.sent.IsZero() {
 			continue
 		}
-		pending := s.after(s.Notified[who])
-		if len(pending) > 0 && !pending[0].firing() && s.Notified[who].State != models.AlertFiring {
-			b.skip(who, s, &pending[0])
+		pending := s.after(s.Notified[destination])
+		if len(pending) > 0 && !pending[0].firing() &&
+			s.Notified[destination].State != models.AlertFiring {
+			b.skip(destination, s, &pending[0])
 			pending = pending[1:]
 		}
 		var t *step
@@ -203,24 +204,24 @@ func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err er
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}
-	switch changed := n.outcome(t.who, t.who, "alertmanager", err, detail); {
+	switch changed := n.outcome(t.destination, t.destination, "alertmanager", err, detail); {
 	case changed && err != nil:
-		n.logger.Warn("Alertmanager does not accept alerts; retrying", "receiver", t.who,
+		n.logger.Warn("Alertmanager does not accept alerts; retrying", "receiver", t.destination,
 			"error", detail)
 	case changed:
-		n.logger.Info("Alertmanager accepts alerts again", "receiver", t.who)
+		n.logger.Info("Alertmanager accepts alerts again", "receiver", t.destination)
 	}
 	for _, p := range batch {
 		news := false
 		if err == nil {
-			news = n.states.notified(t.who, p.s.fp, &p.step)
+			news = n.states.notified(t.destination, p.s.fp, &p.step)
 		}
 		if news || err != nil {
 			n.note(p.step.Alert.ID, Delivery{
 				At:          time.Now(),
 				Rule:        p.step.Alert.Rule,
 				State:       stateOf(p.alert),
-				Receiver:    t.who,
+				Receiver:    t.destination,
 				Integration: "alertmanager",
 				Sent:        err == nil,
 				Detail:      detail,

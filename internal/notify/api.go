@@ -124,7 +124,7 @@ func (n *Notifier) Handler() http.Handler {
 }
 
 // change serves a request that changes a silence. It is answered with success once the change is on
-// disk: who silences relies on it after a crash too.
+// disk, since users rely on it after a crash too.
 func (n *Notifier) change(w http.ResponseWriter, r *http.Request, handler http.Handler) {
 	answer := heldAnswer{header: w.Header(), status: http.StatusOK}
 	handler.ServeHTTP(&answer, r)

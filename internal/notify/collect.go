@@ -217,8 +217,8 @@ func (m mark) escalates(t *step, now time.Time) bool {
 }
 
 // knows says whether an integration may be reminded of an alert: not before it is escalated.
-func (m mark) knows(s *state, who string) bool {
-	return m.after == 0 || s.Notified[who].State == models.AlertFiring
+func (m mark) knows(s *state, destination string) bool {
+	return m.after == 0 || s.Notified[destination].State == models.AlertFiring
 }
 
 // collected is what a digest says of an alert: its last step, and how often it fired.

@@ -122,20 +122,20 @@ func (n *Notifier) note(alertID string, one Delivery) {
 // oldest first. The last ones are kept, in memory.
 func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
 
-// recall notes what was sent before a restart, of the alerts whose state is kept.
-func (n *Notifier) recall() {
+// restoreDeliveries notes what was sent before a restart, of the alerts whose state is kept.
+func (n *Notifier) restoreDeliveries() {
 	b := n.states
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.byLabels {
-		for _, who := range slices.SortedFunc(maps.Keys(s.Notified), func(x, y string) int {
+		for _, destination := range slices.SortedFunc(maps.Keys(s.Notified), func(x, y string) int {
 			return s.Notified[x].At.Compare(s.Notified[y].At)
 		}) {
-			p := s.Notified[who]
+			p := s.Notified[destination]
 			if p.State == "" {
 				continue
 			}
-			receiver, integration, _ := strings.Cut(who, "/")
+			receiver, integration, _ := strings.Cut(destination, "/")
 			n.deliveries.add(p.ID, Delivery{
 				At:          p.At,
 				State:       p.State,

@@ -125,7 +125,7 @@ func (g *group) put(s *state, now time.Time) {
 func (g *group) hasNews(s *state) bool {
 	list := g.d.l.receivers[g.route.RouteOpts.Receiver]
 	for _, in := range list {
-		if len(s.after(s.Notified[who(g.route.RouteOpts.Receiver, in)])) > 0 {
+		if len(s.after(s.Notified[destinationOf(g.route.RouteOpts.Receiver, in)])) > 0 {
 			return true
 		}
 	}
@@ -199,7 +199,7 @@ func (g *group) flush() {
 	if sent {
 		g.last = now
 	}
-	g.settle()
+	g.dropResolved()
 	if len(g.members) == 0 {
 		g.marker.Delete()
 		delete(d.groups, g.route.ID()+g.key)
@@ -244,8 +244,8 @@ func (g *group) context(ctx context.Context, now time.Time) context.Context {
 	return marker.WithContext(ctx, g.marker)
 }
 
-// settle lets those members go that are resolved, and of which this group's receiver knows.
-func (g *group) settle() {
+// dropResolved drops the members that are resolved, and whose end the receiver was notified of.
+func (g *group) dropResolved() {
 	for fp, s := range g.members {
 		s.trim(g.d.l.integrations(s.Labels.set()))
 		if s.firing() || g.hasNews(s) && len(g.d.l.receivers[g.route.RouteOpts.Receiver]) > 0 {
@@ -258,13 +258,13 @@ func (g *group) settle() {
 	}
 }
 
-// dropIfDone drops the state of an alert that is resolved once all who are to know do.
+// dropIfDone drops the state of a resolved alert once all destinations were notified of the end.
 func (l *pipeline) dropIfDone(s *state) {
 	if s.firing() || len(s.groups) > 0 || l.n.states.changed[s] || s.waits != nil {
 		return
 	}
-	for _, who := range l.integrations(s.Labels.set()) {
-		if len(s.after(s.Notified[who])) > 0 {
+	for _, destination := range l.integrations(s.Labels.set()) {
+		if len(s.after(s.Notified[destination])) > 0 {
 			return
 		}
 	}

@@ -81,7 +81,7 @@ var calls = regexp.MustCompile(`(?i)@(channel|here|everyone|all)`)
 func unmention(text string) string { return calls.ReplaceAllString(text, "@\u200b$1") }
 
 // apply returns the alerts and their context as the receiver may see them. What is in the pipeline
-// stays as it is, since labels say who an alert is.
+// stays as it is, since labels identify an alert.
 func (e escaper) apply(
 	ctx context.Context,
 	alerts []*alert.Alert,

@@ -26,12 +26,12 @@ func (n *Notifier) Health() error {
 	var errs []error
 	n.receivers.mu.Lock()
 	defer n.receivers.mu.Unlock()
-	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
-		s := n.receivers.state[who]
+	for _, destination := range slices.Sorted(maps.Keys(n.receivers.state)) {
+		s := n.receivers.state[destination]
 		if since := time.Since(s.failing); !s.failing.IsZero() && since >= failureAfter {
 			errs = append(
 				errs,
-				fmt.Errorf("receiver %s has failed for %s: %s", who,
+				fmt.Errorf("receiver %s has failed for %s: %s", destination,
 					duration.Format(since.Round(time.Second)), s.detail),
 			)
 		}
@@ -54,7 +54,7 @@ func (n *Notifier) Status() Status {
 	p := n.config.Load()
 	s := Status{Receivers: slices.Sorted(maps.Keys(p.receivers)), Recent: n.deliveries.last()}
 	for _, t := range p.targets {
-		s.Receivers = append(s.Receivers, t.who)
+		s.Receivers = append(s.Receivers, t.destination)
 	}
 	if n.opts.Outbox != nil {
 		s.Waiting = len(n.opts.Outbox.Pending())
@@ -85,16 +85,21 @@ type receiverState struct {
 }
 
 // attempted notes an attempt, and says whether it went otherwise than the one before.
-func (r *receivers) attempted(who string, now time.Time, sent bool, detail string) (changed bool) {
+func (r *receivers) attempted(
+	destination string,
+	now time.Time,
+	sent bool,
+	detail string,
+) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == nil {
 		r.state = map[string]*receiverState{}
 	}
-	s := r.state[who]
+	s := r.state[destination]
 	if s == nil {
 		s = &receiverState{}
-		r.state[who] = s
+		r.state[destination] = s
 	}
 	failing := !s.failing.IsZero()
 	if s.detail = detail; sent {

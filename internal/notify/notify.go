@@ -167,7 +167,7 @@ const (
 	apiTimeout     = 30 * time.Second
 	apiRequests    = 32 // GET requests at a time; pages need some
 	maxSilences    = 10_000
-	maxEpisodes    = 100_000         // that are remembered
+	maxEpisodes    = 100_000         // that are kept
 	maxSilenceSize = 64 << 10        // bytes
 	swapGrace      = 5 * time.Second // how long a reload waits for attempts under way
 	failureAfter   = time.Minute     // of failing, a receiver makes us unhealthy
@@ -320,7 +320,7 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 	}
 	// All that fires is handed over before the first notification may leave, with what the outbox
 	// has.
-	n.recall()
+	n.restoreDeliveries()
 	n.takeOutbox()
 	n.dispatch(time.Now())
 	n.begin()

@@ -110,7 +110,7 @@ func (n *Notifier) Receivers() []ReceiverStatus {
 		one := ReceiverStatus{Name: name}
 		for _, in := range p.receivers[name] {
 			one.Integrations = append(one.Integrations, in.String())
-			if s := n.receivers.state[who(name, in)]; s != nil && !s.failing.IsZero() {
+			if s := n.receivers.state[destinationOf(name, in)]; s != nil && !s.failing.IsZero() {
 				one.Failing, one.Detail = s.failing, s.detail
 			}
 		}

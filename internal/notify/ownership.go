@@ -22,7 +22,7 @@ import (
 // Several members of a consumer group may share topics. An alert is then notified by the member
 // that has the partition of its logs, its home, and by no other. The states of alerts whose home
 // another member has stay, but are not handed to the dispatcher. Each change of a state is
-// published, so that the next owner of the partition knows who was notified of what. Acquire begins
+// published, so that the next owner of the partition knows what was notified. Acquire begins
 // with a partition. Release ends with it: its alerts leave their groups without a message, since
 // they are not resolved.
 

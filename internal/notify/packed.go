@@ -137,9 +137,9 @@ func (s *state) pack() string {
 	p := packer{packedState}
 	p.text(string(s.Labels))
 	p.uint(uint64(len(s.Notified)))
-	for _, who := range slices.Sorted(maps.Keys(s.Notified)) {
-		n := s.Notified[who]
-		p.text(who)
+	for _, destination := range slices.Sorted(maps.Keys(s.Notified)) {
+		n := s.Notified[destination]
+		p.text(destination)
 		p.uint(n.N)
 		p.text(n.ID)
 		p.text(string(n.State))
@@ -447,8 +447,8 @@ func (u *unpacker) progress() (m map[string]progress) {
 		if m == nil {
 			m = map[string]progress{}
 		}
-		who := strings.Clone(u.text())
-		m[who] = progress{
+		destination := strings.Clone(u.text())
+		m[destination] = progress{
 			N: u.uint(), ID: strings.Clone(u.text()), State: u.state(), At: u.time(),
 		}
 	}

@@ -134,17 +134,19 @@ func (p *receiverConfig) integrations(set model.LabelSet) []string {
 	var list []string
 	for _, r := range p.routes.Match(set) {
 		for _, in := range p.receivers[r.RouteOpts.Receiver] {
-			list = append(list, who(r.RouteOpts.Receiver, in))
+			list = append(list, destinationOf(r.RouteOpts.Receiver, in))
 		}
 	}
 	for _, t := range p.targets {
-		list = append(list, t.who)
+		list = append(list, t.destination)
 	}
 	return list
 }
 
-// who names an integration of a receiver, in the notification states.
-func who(receiver string, in notify.Integration) string { return receiver + "/" + in.String() }
+// destinationOf is the name of an integration of a receiver in the notification states.
+func destinationOf(receiver string, in notify.Integration) string {
+	return receiver + "/" + in.String()
+}
 
 // pipeline is a receiver configuration at work: groups of alerts flow through its stages to the
 // receivers.
@@ -205,7 +207,7 @@ func (l *pipeline) notify(
 	name := g.route.RouteOpts.Receiver
 	list := l.receivers[name]
 	if len(list) == 0 {
-		l.toNobody(name, members, now)
+		l.noteNoReceiver(name, members, now)
 		return false
 	}
 	var wg sync.WaitGroup
@@ -230,9 +232,9 @@ func (l *pipeline) notify(
 	return sent
 }
 
-// toNobody notes that a receiver without integrations sends nothing, which is how one says in
+// noteNoReceiver notes that a receiver without integrations sends nothing, which is how one says in
 // Alertmanager that something is not to be notified.
-func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
+func (l *pipeline) noteNoReceiver(name string, members []*state, now time.Time) {
 	detail := "this receiver sends nothing"
 	if name == NoReceiver {
 		name, detail = "", "no receiver is configured"
@@ -297,7 +299,13 @@ func (l *pipeline) deliver(
 	dedup := notify.NewDedupStage(always(true), l.n.nflog, recv)
 	note := notify.NewSetNotifiesStage(l.n.nflog, recv, featurecontrol.NoopFlags{})
 	for range maxSteps + 1 {
-		items, news := l.n.states.message(g, l, who(receiver, in), in.SendResolved(), muted)
+		items, news := l.n.states.message(
+			g,
+			l,
+			destinationOf(receiver, in),
+			in.SendResolved(),
+			muted,
+		)
 		if len(items) == 0 {
 			return sent, nil
 		}
@@ -328,13 +336,13 @@ func (l *pipeline) deliver(
 			l.describe(&items[i])
 		}
 		s := &sender{
-			l:        l,
-			who:      who(receiver, in),
-			receiver: receiver,
-			in:       in,
-			escape:   escapers[in.Name()],
-			items:    byAlert,
-			reminder: !news,
+			l:           l,
+			destination: destinationOf(receiver, in),
+			receiver:    receiver,
+			in:          in,
+			escape:      escapers[in.Name()],
+			items:       byAlert,
+			reminder:    !news,
 		}
 		retry := notify.NewRetryStage(
 			notify.NewIntegration(s, always(true), in.Name(), in.Index(), receiver),
@@ -368,7 +376,7 @@ func reasonOf(items []item) notify.NotifyReason {
 func (b *states) message(
 	g *group,
 	l *pipeline,
-	who string,
+	destination string,
 	sendResolved bool,
 	muted map[model.Fingerprint]bool,
 ) (items []item, news bool) {
@@ -379,9 +387,9 @@ func (b *states) message(
 		if !b.ours(s) {
 			continue
 		}
-		t := b.nextStep(s, who, g.route.ID(), sendResolved, muted[s.fp], m)
+		t := b.nextStep(s, destination, g.route.ID(), sendResolved, muted[s.fp], m)
 		isNews := t != nil
-		if t == nil && s.firing() && !muted[s.fp] && m.knows(s, who) {
+		if t == nil && s.firing() && !muted[s.fp] && m.knows(s, destination) {
 			t = s.last()
 		}
 		if t == nil {
@@ -409,9 +417,14 @@ func (b *states) message(
 
 // nextStep is the step of an alert that an integration is to be notified of next, nil if there is
 // none.
-func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool, m mark) *step {
+func (b *states) nextStep(
+	s *state,
+	destination, route string,
+	sendResolved, muted bool,
+	m mark,
+) *step {
 	for {
-		p := s.Notified[who]
+		p := s.Notified[destination]
 		pending := s.after(p)
 		switch {
 		case len(pending) == 0:
@@ -421,15 +434,15 @@ func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool,
 		case m.digest > 0:
 			return collected(pending)
 		case m.after > 0 && pending[0].firing() && len(pending) > 1:
-			b.skip(who, s, &pending[0]) // it was resolved before it was escalated
+			b.skip(destination, s, &pending[0]) // it was resolved before it was escalated
 		case m.after > 0 && pending[0].firing() && !m.escalates(&pending[0], time.Now()):
 			return nil
 		case !pending[0].firing() && p.State != models.AlertFiring:
-			b.skip(who, s, &pending[0])
+			b.skip(destination, s, &pending[0])
 		case !pending[0].firing() && !sendResolved:
-			b.skip(who, s, &pending[0])
+			b.skip(destination, s, &pending[0])
 		case pending[0].firing() && len(pending) > 1 && (muted || pending[0].Muted[route]):
-			b.skip(who, s, &pending[0])
+			b.skip(destination, s, &pending[0])
 		case muted && pending[0].firing():
 			return nil
 		case !sendResolved && pending[0].firing() && len(pending) > 1:

@@ -110,7 +110,7 @@ func routesFor(o Options) (*config.Config, *routeKeys, error) {
 	return conf, nil, nil
 }
 
-// builtIn is the configuration of someone who names a webhook, a Slack channel, or neither.
+// builtIn is the configuration without an alertmanager.yml: a webhook, a Slack channel, or neither.
 func builtIn(o Options) map[string]any {
 	type object = map[string]any
 	receiver := object{"name": NoReceiver}

@@ -17,13 +17,13 @@ import (
 
 // sender is an integration, with notes taken of each attempt.
 type sender struct {
-	l        *pipeline
-	who      string
-	receiver string
-	in       notify.Integration
-	escape   escaper
-	items    map[*alert.Alert]*item
-	reminder bool // the message repeats what the receiver knows
+	l           *pipeline
+	destination string
+	receiver    string
+	in          notify.Integration
+	escape      escaper
+	items       map[*alert.Alert]*item
+	reminder    bool // the message repeats what the receiver knows
 	// The receiver refused the form of the message, and gets a shorter one.
 	short bool
 }
@@ -151,11 +151,11 @@ func (n *Notifier) attempted(
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}
-	n.outcome(s.who, s.receiver, s.in.String(), err, detail)
+	n.outcome(s.destination, s.receiver, s.in.String(), err, detail)
 	for _, a := range alerts {
 		i := s.items[a]
 		if err == nil {
-			n.states.notified(s.who, i.fp, &i.step)
+			n.states.notified(s.destination, i.fp, &i.step)
 		}
 		if !i.news && !s.reminder {
 			continue // the message is about other alerts of its group
@@ -174,7 +174,7 @@ func (n *Notifier) attempted(
 
 // outcome counts an attempt, and says whether it went otherwise than the one before.
 func (n *Notifier) outcome(
-	who, receiver, integration string, err error, detail string,
+	destination, receiver, integration string, err error, detail string,
 ) (changed bool) {
 	now, result := time.Now(), "sent"
 	if err != nil {
@@ -184,5 +184,5 @@ func (n *Notifier) outcome(
 	if err == nil {
 		n.metrics.last.WithLabelValues(receiver, integration).Set(float64(now.Unix()))
 	}
-	return n.receivers.attempted(who, now, err == nil, detail)
+	return n.receivers.attempted(destination, now, err == nil, detail)
 }

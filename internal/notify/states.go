@@ -25,7 +25,7 @@ const (
 	orphanTimeout = 5 * time.Minute
 	// How long a pending resolve is tried. Longer than a clock is likely to jump.
 	resolveTimeout = 48 * time.Hour
-	// How long a closed episode is remembered, so that its transitions are recognised when they
+	// How long a closed episode is kept, so that its transitions are recognised when they
 	// are read again.
 	episodeMemory = 72 * time.Hour
 	// How many transitions of one alert wait for a receiver. Beyond it episodes are merged.
@@ -127,7 +127,7 @@ func (s *state) after(p progress) []step {
 }
 
 // states holds all notification states. The relay changes them, the dispatcher and its stages read
-// them and note who was notified of what.
+// them and note what each destination was notified of.
 type states struct {
 	wal     *wal
 	logger  *slog.Logger
@@ -370,8 +370,8 @@ func (s *state) mergeable() int {
 // trim drops the steps that all integrations have passed. The last one stays.
 func (s *state) trim(integrations []string) {
 	least := s.last().N
-	for _, who := range integrations {
-		least = min(least, s.Notified[who].N)
+	for _, destination := range integrations {
+		least = min(least, s.Notified[destination].N)
 	}
 	i := 0
 	for i < len(s.Steps)-1 && s.Steps[i].N <= least {
@@ -593,7 +593,7 @@ func (b *states) leaveGroups(s *state) {
 }
 
 // notified notes that an integration was notified of a step, and says whether that is news.
-func (b *states) notified(who string, fp model.Fingerprint, t *step) bool {
+func (b *states) notified(destination string, fp model.Fingerprint, t *step) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.byLabels[fp]
@@ -604,25 +604,25 @@ func (b *states) notified(who string, fp model.Fingerprint, t *step) bool {
 	if t.firing() {
 		at = models.AlertFiring
 	}
-	last := s.Notified[who]
+	last := s.Notified[destination]
 	if last.N == t.N && last.State == at {
 		return false
 	}
-	b.progress(s, who, progress{N: t.N, ID: t.Alert.ID, State: at, At: time.Now()})
+	b.progress(s, destination, progress{N: t.N, ID: t.Alert.ID, State: at, At: time.Now()})
 	return true
 }
 
 // skip notes that an integration will not be notified of a step.
-func (b *states) skip(who string, s *state, t *step) {
-	b.progress(s, who, progress{N: t.N, ID: t.Alert.ID, At: time.Now()})
+func (b *states) skip(destination string, s *state, t *step) {
+	b.progress(s, destination, progress{N: t.N, ID: t.Alert.ID, At: time.Now()})
 }
 
-func (b *states) progress(s *state, who string, p progress) {
+func (b *states) progress(s *state, destination string, p progress) {
 	if s.Notified == nil {
 		s.Notified = map[string]progress{}
 	}
 	p.ID = strings.Clone(p.ID) // that of the step keeps its packed alert
-	s.Notified[who] = p
+	s.Notified[destination] = p
 	b.save(s)
 }
 

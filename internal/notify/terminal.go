@@ -28,7 +28,7 @@ import (
 type terminal struct {
 	out    io.Writer
 	colour bool
-	turn   chan struct{} // is taken by the one who writes
+	turn   chan struct{} // is taken by the goroutine that writes
 }
 
 func newTerminal(out io.Writer) *terminal {

@@ -42,7 +42,7 @@ type wal struct {
 	store  *store.Store
 	logger *slog.Logger
 
-	// one commit at a time; those who wait for it mostly find their change in it
+	// one commit at a time; those that wait for it mostly find their change in it
 	committing sync.Mutex
 
 	mu    sync.Mutex // guards what follows; never held during I/O

@@ -12,15 +12,15 @@ const maxAudit = 5000
 
 // audit records a change: in the log, and in the audit trail if there is one.
 func (s *Server) audit(r *http.Request, what string, facts ...any) {
-	who, from := s.access.clientName(r), r.RemoteAddr
-	s.Logger.Info(what, append(facts, "client", who, "from", from)...)
+	client, from := s.access.clientName(r), r.RemoteAddr
+	s.Logger.Info(what, append(facts, "client", client, "from", from)...)
 	if s.Audit == nil {
 		return
 	}
 	entry := AuditEntry{
 		At:     s.Now(),
 		What:   what,
-		Client: who,
+		Client: client,
 		From:   from,
 		Facts:  map[string]string{},
 	}
