@@ -137,16 +137,13 @@ func (p *process) openCluster(set *rule.Set) error {
 	return m.propose(set, r)
 }
 
-// clusterless is an error when the store was written by a member of a cluster, though this process
-// is none.
-func clusterless(s *store.Store) error {
-	return s.Load(func(key, _ []byte) error {
-		if cluster.IsSaved(key) {
-			return errors.New("data_dir holds the state of a member of a cluster; set " +
-				"cluster.enabled, or begin with an empty directory")
-		}
+// ofMember reports whether the store was written by a member of a cluster.
+func ofMember(s *store.Store) (member bool, err error) {
+	err = s.Load(func(key, _ []byte) error {
+		member = member || cluster.IsSaved(key)
 		return nil
 	})
+	return member, err
 }
 
 // rulesOf are the texts of the rules of a configuration that was read just now.

@@ -35,6 +35,7 @@ func (p *process) openHistory() (err error) {
 			p.history.Add(history.OfAlert(a, now))
 		}
 	}
+	p.state.keep(p.inherited)
 	return nil
 }
 

@@ -91,6 +91,8 @@ type process struct {
 	source     *kafka.Source
 	server     *web.Server
 	listener   net.Listener
+	// transitions that were decided when the state of a member of a cluster was taken over
+	inherited []models.Alert
 
 	reloading sync.Mutex // one reload at a time
 	set       atomic.Pointer[rule.Set]
@@ -155,7 +157,7 @@ func (p *process) open(ctx context.Context) error {
 	}
 	openSchemas := func() error { return p.config.openSchemas(p.network.dial) }
 	for _, open := range []func() error{
-		p.openListener, openSchemas, func() error { return p.openState(set) }, p.openHistory,
+		p.openListener, openSchemas, func() error { return p.openState(ctx, set) }, p.openHistory,
 		func() error { return p.lookups.load(ctx) }, p.openNotifier, p.openSource, p.openServer,
 	} {
 		if err := open(); err != nil {
@@ -179,7 +181,7 @@ func (p *process) openListener() (err error) {
 }
 
 // openState opens the store and restores the engine from it.
-func (p *process) openState(set *rule.Set) (err error) {
+func (p *process) openState(ctx context.Context, set *rule.Set) (err error) {
 	p.store, err = store.Open(
 		filepath.Join(string(p.config.DataDir), "state"),
 		store.Options{Logger: p.logger, Registerer: p.registry, Sync: p.disk},
@@ -188,25 +190,20 @@ func (p *process) openState(set *rule.Set) (err error) {
 		return err
 	}
 	p.lives.onEnd(p.store.Close)
+	if !p.config.Cluster.Enabled {
+		member, err := ofMember(p.store)
+		if err == nil && member {
+			p.inherited, err = p.leaveCluster(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	topic := p.config.Kafka.RecordsTopic
 	p.state = &state{store: p.store, values: newRecorded(topic, p.topics, p.logger, p.registry)}
-	options := []alerting.Option{
-		alerting.WithRules(&rule.Set{}),
-		alerting.WithEmit(p.state.emit),
-		alerting.WithLogger(p.logger),
-		alerting.WithRegisterer(p.registry),
-		alerting.WithDecode(p.config.Format),
-		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
-		alerting.WithClock(clock),
-	}
-	if topic != "" {
-		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
-	}
+	options := p.engineOptions(p.registry)
 	if p.config.Cluster.Enabled {
 		return p.openStateOfCluster(set, append(options, alerting.WithFrames()))
-	}
-	if err := clusterless(p.store); err != nil {
-		return err
 	}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
@@ -232,6 +229,23 @@ func (p *process) openState(set *rule.Set) (err error) {
 	p.backfills = newBackfills(p)
 	p.state.between = p.backfills.meet
 	return nil
+}
+
+// engineOptions are those of an engine that decides for the state.
+func (p *process) engineOptions(r prometheus.Registerer) []alerting.Option {
+	options := []alerting.Option{
+		alerting.WithRules(&rule.Set{}),
+		alerting.WithEmit(p.state.emit),
+		alerting.WithLogger(p.logger),
+		alerting.WithRegisterer(r),
+		alerting.WithDecode(p.config.Format),
+		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
+		alerting.WithClock(clock),
+	}
+	if topic := p.config.Kafka.RecordsTopic; topic != "" {
+		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
+	}
+	return options
 }
 
 // openStateOfCluster is openState for a member of a cluster. The rules in force are those of the

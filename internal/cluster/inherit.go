@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -30,8 +31,8 @@ func ReadGenesis(record []byte) (id uint64, ok bool) {
 	return binary.BigEndian.Uint64(record[10:]), true
 }
 
-// Inheritance is what an instance without a cluster leaves to the fold, beside the state of its
-// engine.
+// Inheritance is what an instance without a cluster leaves to the fold, or the fold to such an
+// instance, beside the state of the engine.
 type Inheritance struct {
 	Positions map[models.Partition]Position
 	Rules     Rules
@@ -62,4 +63,18 @@ func (f *Fold) Inherit(i Inheritance) {
 	for _, s := range i.Silences {
 		f.silence(s)
 	}
+}
+
+// Leave returns what the fold leaves to an instance without a cluster.
+func (f *Fold) Leave() Inheritance {
+	i := Inheritance{
+		Positions: maps.Clone(f.positions), Rules: f.rules, Notified: f.Notified(),
+	}
+	for _, d := range f.pending {
+		i.Pending = append(i.Pending, d.Alert)
+	}
+	for _, s := range f.silences {
+		i.Silences = append(i.Silences, s.value)
+	}
+	return i
 }

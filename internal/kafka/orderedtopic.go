@@ -208,6 +208,28 @@ func (t *OrderedTopic) ID(ctx context.Context) (cluster string, id [16]byte, err
 	return meta.Cluster, topic.ID, topic.Err
 }
 
+// IDs are the IDs of some topics. One that does not exist has none.
+func (t *OrderedTopic) IDs(ctx context.Context, topics []string) (map[string][16]byte, error) {
+	ids := map[string][16]byte{}
+	if len(topics) == 0 {
+		return ids, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)
+	defer cancel()
+	meta, err := kadm.NewClient(t.current()).Metadata(ctx, topics...)
+	if err != nil {
+		return nil, withHint(err)
+	}
+	for name, topic := range meta.Topics {
+		if topic.Err == nil {
+			ids[name] = topic.ID
+		} else if !IsGone(topic.Err) {
+			return nil, fmt.Errorf("topic %q: %w", name, withHint(topic.Err))
+		}
+	}
+	return ids, nil
+}
+
 // IsMissing reports whether the brokers say that some topic does not exist.
 func (t *OrderedTopic) IsMissing(ctx context.Context, topic string) bool {
 	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/silence/silencepb"
 	"google.golang.org/protobuf/encoding/protodelim"
 
@@ -69,15 +71,24 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 // MergeSilence takes over a silence of another member. It returns the ID of the silence and until
 // when it is kept; an empty ID when the silence cannot be read.
 func (n *Notifier) MergeSilence(silence []byte) (id string, until time.Time) {
-	var e silencepb.MeshSilence
-	if err := protodelim.UnmarshalFrom(bytes.NewReader(silence), &e); err != nil {
-		n.logger.Error("a silence of another member cannot be read", "error", err)
+	if id, until = SilenceID(silence); id == "" {
+		n.logger.Error("a silence of another member cannot be read")
 		return "", time.Time{}
 	}
 	n.nflog.merging.Store(true)
 	defer n.nflog.merging.Store(false)
 	if err := n.silences.Merge(silence); err != nil {
 		n.logger.Error("a silence of another member cannot be read", "error", err)
+	}
+	return id, until
+}
+
+// SilenceID is the ID of a silence of another member, and until when the silence is kept; an empty
+// ID when it cannot be read.
+func SilenceID(silence []byte) (id string, until time.Time) {
+	var e silencepb.MeshSilence
+	if protodelim.UnmarshalFrom(bytes.NewReader(silence), &e) != nil {
+		return "", time.Time{}
 	}
 	return e.Silence.GetId(), e.ExpiresAt.AsTime()
 }
@@ -107,12 +118,64 @@ func (n *Notifier) InheritableState() (notified Changelog, silences [][]byte) {
 	return notified, silences
 }
 
+// Continue makes the notification state of a cluster, as its leaders have published it, that of an
+// instance without one, in the data directory of a notifier that is not made yet. It may be called
+// again.
+func Continue(dataDir string, logger *slog.Logger, notified Changelog, silences [][]byte) error {
+	now := time.Now()
+	w, err := openWAL(filepath.Join(dataDir, "notify"), logger, now)
+	if err != nil {
+		return err
+	}
+	var known []string // what this member knew of the alerts of the cluster
+	w.each(keyAlert, now, func(key, value string) {
+		s, err := unpackState(value)
+		if err != nil || (s.last().Alert.Home != models.Partition{}) {
+			known = append(known, keyAlert+key)
+		}
+	})
+	for _, key := range known {
+		w.remove(key)
+	}
+	for key, value := range notified {
+		switch {
+		case strings.HasPrefix(key, keyAlert):
+			s, err := unpackState(string(value))
+			if err != nil {
+				logger.Error("notification state of the cluster cannot be read; the alert is "+
+					"notified again if it still fires", "error", err)
+				continue
+			}
+			s.rehome(models.Partition{})
+			w.put(key, s.pack(), s.expires())
+		case strings.HasPrefix(key, keyEpisode):
+			if e := (&episode{}); json.Unmarshal(value, e) == nil {
+				w.put(key, string(value), e.expires())
+			}
+		case strings.HasPrefix(key, keyLog):
+			var e nflogpb.MeshEntry
+			if protodelim.UnmarshalFrom(bytes.NewReader(value), &e) == nil {
+				w.put(key, string(value), e.ExpiresAt.AsTime())
+			}
+		}
+	}
+	for _, silence := range silences {
+		if id, until := SilenceID(silence); id != "" {
+			w.put(keySilence+id, string(silence), until)
+		}
+	}
+	return w.close()
+}
+
 // move gives the alert of an instance without a cluster the home that all alerts have in one. The
 // process's own alerts are not shared in the cluster.
 func (s *state) move(home models.Partition) {
-	if (s.last().Alert.Home != models.Partition{} || internalAlert(s.rule())) {
-		return
+	if (s.last().Alert.Home == models.Partition{} && !internalAlert(s.rule())) {
+		s.rehome(home)
 	}
+}
+
+func (s *state) rehome(home models.Partition) {
 	for i := range s.Steps {
 		a := s.Steps[i].Alert.alert()
 		a.Home = home
@@ -268,11 +331,7 @@ func (b *states) replace(home models.Partition, published Changelog) {
 				b.publish(home, key, nil)
 				continue
 			}
-			expires := time.Time{}
-			if !e.End.IsZero() {
-				expires = e.End.Add(episodeMemory)
-			}
-			b.wal.put(key, string(value), expires)
+			b.wal.put(key, string(value), e.expires())
 		case strings.HasPrefix(key, keyAlert):
 			s, err := unpackState(string(value))
 			if err != nil {

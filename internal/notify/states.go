@@ -467,13 +467,18 @@ func (b *states) wake() {
 	b.moved = make(chan struct{})
 }
 
+// expires is when a state is forgotten; zero for never.
+func (s *state) expires() time.Time {
+	if s.firing() {
+		return time.Time{}
+	}
+	return s.last().Until.Add(resolveTimeout)
+}
+
 func (b *states) save(s *state) {
-	var expires time.Time
-	switch {
-	case !b.ours(s):
+	expires := s.expires()
+	if !b.ours(s) {
 		expires = time.Now().Add(dormancy)
-	case !s.firing():
-		expires = s.last().Until.Add(resolveTimeout)
 	}
 	key := keyAlert + s.fp.String()
 	b.wal.put(key, s.pack(), expires)
@@ -678,6 +683,14 @@ type episode struct {
 
 // closed says whether the episode was resolved at or after this transition.
 func (e *episode) closed(a models.Alert) bool { return !e.End.IsZero() && !a.At.After(e.End) }
+
+// expires is when an episode is forgotten; zero for never.
+func (e *episode) expires() time.Time {
+	if e.End.IsZero() {
+		return time.Time{}
+	}
+	return e.End.Add(episodeMemory)
+}
 
 func (b *states) episode(id string, now time.Time) *episode {
 	e := &episode{}
