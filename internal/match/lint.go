@@ -1,19 +1,27 @@
 package match
 
-import "github.com/log-monitoring/alert-engine/internal/rule"
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// lintBatch is how many queries Lint compiles at a time: what it says of a query does not depend on
+// others, and an index over all of them would take memory for nothing.
+const lintBatch = 256
 
 // Lint finds the queries that cost much because nothing in them must be there. It completes
 // rule.Lint.
 func Lint(set *rule.Set) ([]rule.Finding, error) {
-	var queries []rule.Query
 	type place struct {
-		rule *rule.Rule
-		key  string
+		rule  *rule.Rule
+		key   string
+		query rule.Query
 	}
 	var places []place
 	add := func(r *rule.Rule, key string, q rule.Query) {
 		if q != nil {
-			queries, places = append(queries, q), append(places, place{r, key})
+			places = append(places, place{r, key, q})
 		}
 	}
 	for _, r := range set.Rules {
@@ -25,36 +33,32 @@ func Lint(set *rule.Set) ([]rule.Finding, error) {
 			}
 		}
 	}
-	p, err := Compile(queries, Options{Lists: func(name string) ([]string, bool) {
-		l, ok := set.Lists[name]
-		if !ok {
-			return nil, false
-		}
-		return l.Values, true
-	}})
-	if err != nil {
-		return nil, err
-	}
 	var found []rule.Finding
-	for i := range queries {
-		cost := p.Cost(i)
-		name := rule.NoAnchor
-		switch {
-		case cost.Hint == "":
-			continue
-		case cost.Unfiltered > 0:
-			name = rule.CostlyRegexp
+	for batch := range slices.Chunk(places, lintBatch) {
+		queries := make([]rule.Query, len(batch))
+		for i, p := range batch {
+			queries[i] = p.query
 		}
-		r := places[i].rule
-		found = append(
-			found,
-			rule.Finding{
+		ix, err := Compile(queries, Options{Lists: ListsOf(set)})
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range batch {
+			cost := ix.Cost(i)
+			name := rule.NoAnchor
+			switch {
+			case cost.Hint == "":
+				continue
+			case cost.Unfiltered > 0:
+				name = rule.CostlyRegexp
+			}
+			found = append(found, rule.Finding{
 				Name: name,
-				Rule: r.ID(),
-				Pos:  set.Place(r, places[i].key),
+				Rule: p.rule.ID(),
+				Pos:  set.Place(p.rule, p.key),
 				Text: cost.Hint,
-			},
-		)
+			})
+		}
 	}
 	return set.NotIgnored(found), nil
 }
