@@ -425,8 +425,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
-// An alert that one route mutes and another tells has ended for those who got it, and for no one
-// else.
+// An alert that is muted on one route and notified on another is resolved for the receivers of the
+// latter alone.
 func TestMutedOnOneRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "day", "any")

@@ -125,7 +125,7 @@ func TestFile(t *testing.T) {
 	})
 }
 
-// Anyone who rotates the file renames it, and the next line is in a new one.
+// After the file was renamed, as for rotation, the next line is in a new one.
 func TestFileIsRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "alerts.jsonl")

@@ -60,7 +60,7 @@ func TestFiringOutlivesAJump(t *testing.T) {
 	})
 }
 
-// What the notification log publishes waits for no one who looks at it with the lock of the states.
+// What the notification log publishes does not wait for the lock of the states.
 func TestPublishingUnderLock(t *testing.T) {
 	home := models.Partition{Topic: "logs"}
 	published := 0

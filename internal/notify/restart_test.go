@@ -147,7 +147,7 @@ func TestRestored(t *testing.T) {
 	})
 }
 
-// An engine whose alerts fire tells them even if the memory of notifications was lost.
+// Firing alerts are notified after the notification state was lost.
 func TestMemoryLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

@@ -49,7 +49,7 @@ func (l *life) silence(name, value string, d time.Duration) (id string) {
 	return answer.SilenceID
 }
 
-// A silence mutes, is named as the reason, and what still fires at its end is told.
+// A silence mutes and is named as the reason. An alert that outlives it is notified.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -70,13 +70,13 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// Whoever heard that an alert fires hears that it is over, silenced since or not; whoever did not,
-// does not.
+// A receiver that was notified that an alert fires is notified that it is resolved, silenced since
+// or not. One that was not notified of the beginning is not notified of the end.
 func TestResolveAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		told, untold, other := firingAlert(
+		known, unknown, other := firingAlert(
 			"Errors",
 			"a",
 			1,
@@ -90,15 +90,15 @@ func TestResolveAfterSilence(t *testing.T) {
 			1,
 		)
 		l.silence("g", "b", time.Hour)
-		l.outbox.add(told, untold)
+		l.outbox.add(known, unknown)
 		after(2 * time.Minute)
 		expect(t, "at first", w.sites["hook"].received(), "firing Errors a")
 		l.silence("g", "a", time.Hour)
-		// a notification without the silenced one: Alertmanager forgets that it was told
+		// a notification without the silenced one: Alertmanager forgets that it was notified
 		l.outbox.add(other)
 		after(2 * time.Minute)
 		expect(t, "after the silence", w.sites["hook"].received(), "firing Errors c")
-		l.outbox.add(over(told), over(untold))
+		l.outbox.add(over(known), over(unknown))
 		after(2 * time.Minute)
 		expect(
 			t,
@@ -111,8 +111,8 @@ func TestResolveAfterSilence(t *testing.T) {
 	})
 }
 
-// What was silenced as long as it fired stays untold when the silence ends before it is over is
-// noticed.
+// The end of an alert that was silenced all the time is not notified, although the silence ends
+// before the group's next turn.
 func TestOverWhileSilenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -126,7 +126,7 @@ func TestOverWhileSilenced(t *testing.T) {
 		}
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received())
+		expect(t, "notified", w.sites["hook"].received())
 	})
 }
 
@@ -151,7 +151,7 @@ func TestSilenceSurvives(t *testing.T) {
 			Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a, b}},
 		)
 		after(time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Other b")
+		expect(t, "notified", w.sites["hook"].received(), "firing Other b")
 		_, body := l.call(http.MethodGet, "/api/v2/silence/"+kept, nil)
 		if !strings.Contains(body, `"state":"active"`) {
 			t.Errorf("silence: %s", body)
@@ -201,7 +201,7 @@ time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', e
 		after(time.Second)
 		l.outbox.add(errs, nightly)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Down a")
+		expect(t, "notified", w.sites["hook"].received(), "firing Down a")
 		expectDetails(t, l.n, errs.ID, "firing r not sent inhibited by Down g=a")
 		expectDetails(t, l.n, nightly.ID, "firing r not sent mute time interval: night")
 	})

@@ -107,8 +107,8 @@ func TestTopicIsNotifiedTwice(t *testing.T) {
 	})
 }
 
-// An alert that becomes worse and better has ended once, when it is: anyone who follows its ID
-// never takes it for over before.
+// The topic has one end of an alert whose severity rose and fell: a consumer that follows its ID
+// does not take it for resolved before.
 func TestTopicFollowsSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
