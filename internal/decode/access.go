@@ -23,7 +23,7 @@ type accessLine struct {
 
 // appendAccess rewrites a line of an access log. The whole line is the message. It reads the common
 // and combined formats with what servers write around them, and the formats of Envoy, HAProxy,
-// Squid, AWS load balancers, CloudFront, uWSGI, and of frameworks of Go, Python and Node.
+// Squid, AWS load balancers, CloudFront, IIS, uWSGI, and of frameworks of Go, Python and Node.
 //
 //	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs | 192.0.2.1 | GET "/pay"
@@ -47,6 +47,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	case quote > 0 && a.haproxy(b):
 	case quote > 0 && a.framework(b, quote):
 	case a.bars(b):
+	case a.iis(b):
 	case a.squid(b):
 	case a.uwsgi(b):
 	case a.morgan(b):
@@ -60,7 +61,8 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 // bars, or begins with a number of seconds, a method, or an address.
 func startsAccess(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	return len(b) > 20 && b[10] == '\t' && b[19] == '\t' || isMethod(first) ||
+	return len(b) > 20 && (b[10] == '\t' && b[19] == '\t' ||
+		b[10] == ' ' && b[19] == ' ' && mayBeAddress(b[20:21])) || isMethod(first) ||
 		mayBeAddress(first) ||
 		string(first) == "[pid:" ||
 		bytes.IndexByte(b[:min(len(b), 40)], '|') >= 0
@@ -569,6 +571,25 @@ func (a *accessLine) bars(b []byte) bool {
 		path = columns[5]
 	}
 	a.method, a.path = method, bytes.Trim(bytes.TrimSpace(path), `"`)
+	return true
+}
+
+// iis reads a line of IIS in W3C format, with the columns that are written by default.
+//
+//	2026-05-04 10:11:12 10.0.0.1 GET /pay q=1 443 - 203.0.113.9 curl/8 - 502 0 0 29
+func (a *accessLine) iis(b []byte) bool {
+	if len(b) < 40 || b[4] != '-' || b[10] != ' ' || b[19] != ' ' {
+		return false
+	}
+	f := bytes.SplitN(b[20:], []byte(" "), 14)
+	if len(f) < 13 || !isAddress(f[0]) || !isMethod(f[1]) || jsonscan.Digits(f[4]) != len(f[4]) ||
+		!isAddress(f[6]) || len(f[9]) != 3 || jsonscan.Digits(f[9]) != 3 || !isDecimal(f[12]) ||
+		!isTime(b[:19]) {
+		return false
+	}
+	a.at, a.method, a.path, a.user, a.client = b[:19], f[1], f[2], f[5], f[6]
+	a.agent, a.referer, a.status = f[7], f[8], f[9]
+	a.duration, a.unit = f[12], time.Millisecond
 	return true
 }
 

@@ -165,6 +165,9 @@ func skipToken(t []byte, i, limit int) int {
 	if levelWord(word).word != nil {
 		return end
 	}
+	if rest := bytes.TrimLeft(t[end:limit], " "); bytes.HasPrefix(rest, []byte("| ")) {
+		return end // the name of a container of Docker Compose
+	}
 	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' &&
 		jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
 		return end + 1

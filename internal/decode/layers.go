@@ -349,8 +349,13 @@ func opens(t []byte, flags uint8) bool {
 				(bytes.IndexByte(t[1:4], '.') >= 0 || bytes.IndexByte(t[1:5], ':') >= 0) {
 				return true
 			}
-			return len(t) > 20 && (t[4] == '-' && (t[10] == 'T' || t[10] == '\\') || t[10] == '.' ||
-				t[2] == '/' && t[5] == '-') // CloudFront; Squid; Snort
+			if len(t) <= 20 {
+				return false
+			}
+			if t[4] == '-' { // CloudFront has an escaped tab, IIS an address behind the time
+				return t[10] == 'T' || t[10] == '\\' || t[10] == ' ' && mayBeAddress(t[20:21])
+			}
+			return t[10] == '.' || t[2] == '/' && t[5] == '-' // Squid; Snort
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
 				return true

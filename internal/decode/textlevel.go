@@ -243,7 +243,7 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	if !marked {
 		return level{}
 	}
-	if string(word) == "Note" && after == ']' { // MySQL
+	if (string(word) == "Note" || string(word) == "System") && after == ']' { // MySQL
 		return levelInfo
 	}
 	if string(word) == "Parse" && after == ' ' || string(word) == "Recoverable" { // PHP
