@@ -89,15 +89,33 @@ var numberText = regexp.MustCompile(
 
 // scale is how many of the plain unit a unit is: milliseconds, bytes, and plain numbers.
 var scale = map[string]string{
-	"": "1", "%": "1",
+	"": "1", "%": "1", "k": "1000", "second": "1000", "seconds": "1000",
 	"ns": "0.000001", "us": "0.001", "µs": "0.001", "μs": "0.001", "ms": "1", "s": "1000",
 	"m": "60000", "min": "60000", "h": "3600000", "d": "86400000", "w": "604800000",
 	"b": "1", "kb": "1000", "mb": "1000000", "gb": "1000000000", "tb": "1000000000000",
 	"kib": "1024", "mib": "1048576", "gib": "1073741824", "tib": "1099511627776",
 }
 
+// parts of durations such as 1m30s and PT1M26.481S
+var (
+	durations  = regexp.MustCompile(`^\s*-?(\d+(\.\d+)?(h|min|ms|m|s|d|w|us|ns)){2,}\s*$`)
+	isoTimes   = regexp.MustCompile(`^\s*-?PT(\d+(\.\d+)?[HMS])+\s*$`)
+	timeNumber = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)(h|min|ms|m|s|d|w|us|ns)`)
+)
+
 // readNumber reads the number of a field, with its unit.
 func readNumber(text string) (Number, bool) {
+	if durations.MatchString(text) || isoTimes.MatchString(text) {
+		sum := whole(0)
+		for _, m := range timeNumber.FindAllStringSubmatch(text, -1) {
+			part, _ := readNumber(m[1] + m[2])
+			sum = arithmetic("+", sum, part)
+		}
+		if strings.HasPrefix(strings.TrimSpace(text), "-") {
+			sum = arithmetic("-", whole(0), sum)
+		}
+		return sum, true
+	}
 	m := numberText.FindStringSubmatch(text)
 	if m == nil {
 		return Number{}, false

@@ -72,15 +72,30 @@ func (s *Rules) holds(leaf *rule.Leaf, text string) bool {
 		n, ok := readNumber(text)
 		return ok && leaf.Range.Contains(n.Float())
 	case rule.OpCIDR:
-		network, err := netip.ParsePrefix(leaf.Text)
-		address, err2 := netip.ParseAddr(text)
-		return err == nil && err2 == nil && network.Contains(address.Unmap())
+		return inNetwork(leaf.Text, text)
 	case rule.OpList:
 		return slices.ContainsFunc(s.Lists[leaf.Text].Values, func(m string) bool {
-			return strings.EqualFold(m, text)
+			return strings.EqualFold(m, text) || inNetwork(m, text) ||
+				globRegexp(m, false).MatchString(text)
 		})
+	case rule.OpWords:
+		var words []string
+		for _, w := range word.FindAllString(leaf.Text, -1) {
+			words = append(words, regexp.QuoteMeta(w))
+		}
+		return regexp.MustCompile(`(?i)(^|[^\pL\pN_])` + strings.Join(words, `[^\pL\pN_]+`) +
+			`($|[^\pL\pN_])`).MatchString(text)
 	}
 	return false
+}
+
+var word = regexp.MustCompile(`[\pL\pN_]+`)
+
+// inNetwork says whether a text is an address in a network.
+func inNetwork(text, address string) bool {
+	network, err := netip.ParsePrefix(text)
+	a, err2 := netip.ParseAddr(address)
+	return err == nil && err2 == nil && network.Contains(a.Unmap())
 }
 
 // globRegexp is the regular expression of a text with wildcards.

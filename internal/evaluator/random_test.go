@@ -114,7 +114,10 @@ func (s scenario) late() bool {
 }
 
 // draw makes scenarios.
-type draw struct{ *rand.Rand }
+type draw struct {
+	*rand.Rand
+	more bool // queries and numbers of more kinds
+}
 
 func (d draw) of(list ...string) string { return list[d.IntN(len(list))] }
 func (d draw) in(of int) bool           { return d.IntN(of) == 0 }
@@ -124,6 +127,16 @@ func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''
 // query is a random query; half of the logs or so satisfy it.
 func (d draw) query() string {
 	leaf := func() string {
+		if d.more && d.in(2) {
+			return d.of(
+				"x>85%", "x:1005ms", "x>=1m30s", "x<5k", "x:1..5k", "x>0.7%", "x<=2s", "x:0.1",
+				"x>512KiB", "x>=1.005s", "not x:*", "ip:10.0.0.0/8", "ip:2001:db8::/32",
+				"ip:10.1.2.3", "ip:@nets", "u:@M", "not u:@M", "u:=@M", "message~refused",
+				`message~"order 17"`, "message~card", `"card refused"`, `u:u\?`, "u:u*", "u:*1",
+				"(u:u1 or ip:*)", "h:(a or b)", "h:(a b)", "level:warn", "level<ERROR", "ev:=A",
+				"x:(1 or 2)", `h:"a"`, "not (h:a or ev:b)", "message:/refused$/", "ev:/B/i",
+			)
+		}
 		return d.of(
 			`ev:a`, `ev:b`, `ev:c`, `ev:d`, `ev:(a or b)`, `level>=ERROR`, `level>=WARN`, `x>2`,
 			`x<=2.5`, `x:1..5`, `u:u1`, `u:*`, `message:refused`, `refused`, `message:*`,
@@ -222,6 +235,10 @@ func (d draw) comparison() string {
 		return call + " " + d.of("+", "-", "*") + " " + other + " " + d.operator() + " " + constant
 	}
 	call, constant := d.aggregate()
+	if d.more && d.in(2) {
+		constant = d.of("0.7%", "85", "1005", "1.005s", "90s", "5k", "26481", "0.1", "0.3", "33.3%",
+			"2 * 0.1", "1000", "512", "2.9", "-3000")
+	}
 	return call + " " + d.operator() + " " + constant
 }
 
@@ -476,6 +493,7 @@ type features struct {
 	lateness bool // rules have their own
 	modes    bool
 	topics   bool // several
+	lists    bool
 	// labels of logs by the selection that they match, extracted fields, labels with the value
 	matchers, extract, templates bool
 }
@@ -563,6 +581,9 @@ func (d draw) calendar() string {
 func (d draw) scenario() scenario {
 	var s scenario
 	f := d.features()
+	if d.more = d.in(6); d.more {
+		f.lists = true
+	}
 	if f.hours {
 		s.file = append(s.file, hoursText)
 	}
@@ -571,8 +592,9 @@ func (d draw) scenario() scenario {
 		s.file = append(s.file, "time_intervals: [{name: c0, time_intervals: ["+d.calendar()+"]}, "+
 			"{name: c1, time_intervals: ["+d.calendar()+", "+d.calendar()+"]}]")
 	}
-	if f.absence {
-		s.file = append(s.file, "lists: {L: [a, b, q]}")
+	if f.absence || f.lists {
+		s.file = append(s.file,
+			"lists: {L: [a, b, q], M: [u1, 'x*', 'u?a'], nets: [10.0.0.0/9, 2001:db8::1, '1*']}")
 	}
 	if f.suppressions {
 		var list []string
@@ -689,6 +711,14 @@ func (d draw) fields(f features) map[string]any {
 	}
 	maybe(3, "level", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 	m["message"] = d.of("order 17 failed", "connection refused", "Card Refused", "m")
+	if d.more {
+		maybe(3, "x", "85 %", "85%", "5k", "1m30s", "PT26.481S", "PT1M30S", "512 KiB", "1_000",
+			"1,000", "0x1F", "inf", "NaN", "-3s", "1.005s", "1005ms", "2 seconds", " 7 ", "1e3",
+			0.1, 0.2, 0.3, 0.7, 2.9, "0.7%", "5 5", "", "s", 1005, 1e-7)
+		maybe(3, "ip", "10.1.2.3", "10.200.0.1", "192.168.0.1", "2001:db8::1", "::ffff:10.0.0.1",
+			"10.0.0.256", "10.1.2", []any{"1.2.3.4", "10.0.0.9"})
+		maybe(4, "u", "u1", "u2", "x", "U1", "u?", "uva", "x y")
+	}
 	if f.extract && !d.in(3) {
 		m["message"] = d.of(
 			"order 3 a",

@@ -224,7 +224,8 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) 
 		}
 	}
 	horizon := t.horizon(list)
-	s.engine.Advance(horizon.Add(max(f.Lateness, f.MostLateness)), s.progress)
+	// the watermark has to pass the horizon
+	s.engine.Advance(horizon.Add(max(f.Lateness, f.MostLateness)+1), s.progress)
 	s.outcome.alerts = slices.DeleteFunc(s.outcome.alerts, func(a models.Alert) bool {
 		return a.At.After(horizon)
 	})
