@@ -44,7 +44,7 @@ const (
 // errNotRead is why a topic is not prepared that may be read later.
 var errNotRead = errors.New("the topic was not read to its end in time")
 
-func followTopics(
+func newFollowedTopics(
 	p *process, options func(topic string) kafka.KeyTableConfig,
 ) *followedTopics {
 	return &followedTopics{

@@ -25,7 +25,7 @@ type lists struct {
 
 func newLists(p *process) *lists {
 	l := &lists{p: p, read: make(chan struct{})}
-	l.followedTopics = followTopics(p, func(topic string) kafka.KeyTableConfig {
+	l.followedTopics = newFollowedTopics(p, func(topic string) kafka.KeyTableConfig {
 		return keysOf(p.config, topic, p.logger)
 	})
 	ring(l.bell)

@@ -58,7 +58,7 @@ func newLookupTopics(p *process) *lookupTopics {
 	l := &lookupTopics{
 		p: p, tables: map[string]*lookupTable{}, copies: map[string]*lookupCopy{},
 	}
-	l.followedTopics = followTopics(p, func(topic string) kafka.KeyTableConfig {
+	l.followedTopics = newFollowedTopics(p, func(topic string) kafka.KeyTableConfig {
 		return valuesOf(p.config, topic, p.logger)
 	})
 	return l
