@@ -265,7 +265,7 @@ func TestHistoryPage(t *testing.T) {
 		t,
 		s,
 		"/history?filter=service:payment-w*",
-		"<b>1</b> alerts fired",
+		"<b>1</b> alert fired",
 		"payment-worker",
 		"!payment-service",
 	)
