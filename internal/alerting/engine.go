@@ -273,7 +273,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		if h.time+rs.condition.Retains() <= watermark+1 { // no instant that is not decided sees it
 			rs.tooLate++
 			e.late.note(rs, sc, h, behind, allowed, false)
-			e.noteMissed(rs, sc, h, behind)
+			e.noteMissed(rs, sc, h, pt, behind)
 			return
 		}
 	}
@@ -304,7 +304,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	}
 	if arrival == window.TooLate {
 		rs.tooLate++
-		e.noteMissed(rs, sc, h, behind)
+		e.noteMissed(rs, sc, h, pt, behind)
 		return
 	}
 	if rs.condition.MakesKnown(h.bits) {

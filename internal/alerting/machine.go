@@ -352,6 +352,9 @@ func (m *machine) resolve(at int64, reason string) {
 	m.transition(&a.episode, models.AlertResolved, at, reason)
 	if a.phase == firing {
 		m.u.closeSpan(m.g.key, at)
+		if m.u.findsMissed() {
+			m.u.ended.note(m.g.key, firingSpan{a.startsAt, at})
+		}
 	}
 	if s := m.g.samples; s != nil {
 		s.endEpisode(at)

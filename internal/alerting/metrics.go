@@ -33,7 +33,7 @@ var (
 		"rule")
 	descTooLate = desc("rule_too_late_total",
 		"Late matches older than the window, not counted.", "rule")
-	descMissed = desc("rule_missed_total",
+	descMissed = desc("rule_missed_alerts_total",
 		"Alerts that did not fire because the logs that complete them came too late.", "rule")
 	descFired   = desc("rule_fired_total", "Alerts fired.", "rule")
 	descAlerts  = desc("rule_alerts", "Active alerts by state.", "rule", "state")

@@ -19,13 +19,17 @@ type Missed struct {
 }
 
 const (
-	keptMissed = 8 // of all rules, for people to see
+	keptMissed = 8 // of all rules, for the engine page
 	// groups of a rule of which windows of logs are kept that came too late
 	maxMissedGroups = 64
 	// a window of them is forgotten so long after the newest of its logs
 	missedKept = int64(time.Hour)
 	// between two log lines of a rule, since a producer may send many late logs
 	missedPause = int64(time.Minute)
+	// logs that such a window takes; a group with more is not followed any further
+	maxMissedLogs = 4096
+	// groups of a rule of which it is known when their last alert was
+	maxEnded = 1024
 )
 
 // missedWindow is the window of a group as it would be without lateness: it holds the logs that
@@ -34,34 +38,51 @@ const (
 // late are missing, so it does not find everything.
 type missedWindow struct {
 	win      *window.Group
+	logs     int   // that it took
 	newest   int64 // time of its newest log
 	from, to int64 // of the logs of what was found last; none when from is after to
 }
 
-// noteMissed looks at a log that came too late to count: would its rule have fired?
-func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit, behind time.Duration) {
-	if !rs.firesEarly() || e.opts.atWatermark {
+// findsMissed says whether late logs alone can show that an alert of a rule was missed: not where a
+// log may end what they complete, or earlier ones decide.
+func (rs *ruleState) findsMissed() bool {
+	return rs.firesEarly() && rs.rule.Resolve.Match == nil && !rs.condition.ReadsPast()
+}
+
+// noteMissed looks at a log that came too late to count: would its rule have fired? Where logs are
+// read again that another run has read, they are late here only.
+func (e *Engine) noteMissed(
+	rs *ruleState, sc *scan, h *hit, pt *partitionTime, behind time.Duration,
+) {
+	if !rs.findsMissed() || e.opts.atWatermark || pt.replay || pt.replays {
 		return
 	}
-	key := string(sc.bytes(h.key))
+	key, reach := string(sc.bytes(h.key)), int64(rs.condition.Lookback())
 	if number, ok := rs.groups.find([]byte(key)); ok && rs.alerts[number] {
-		if m := e.at(rs, number); m.g.alert.startsBefore(h.time + int64(rs.condition.Lookback())) {
+		if m := e.at(rs, number); m.g.alert.startsBefore(h.time + reach) {
 			return // it has fired
 		}
+	}
+	if s, ok := rs.ended.spans[key]; ok && h.time+reach >= s.from && h.time-reach <= s.to {
+		return // it had fired
 	}
 	w := rs.missed[key]
 	if w == nil {
 		w = rs.newMissed(key)
 	}
-	w.add(rs, e.eventOf(sc, h))
-	if w.from <= w.to && h.time >= w.from-int64(rs.condition.Lookback()) &&
-		h.time <= w.to+int64(rs.condition.Lookback()) {
-		w.from, w.to = min(w.from, h.time), max(w.to, h.time)
-		return // the same one, with more logs
+	if !w.add(rs, e.eventOf(sc, h)) {
+		delete(rs.missed, key)
+		return
 	}
 	ed, fires := w.win.Eager(rs.condition)
-	if !fires {
+	if !fires || !rs.active(ed.At) {
 		return
+	}
+	for _, at := range []int64{h.time, ed.At} {
+		if w.from <= w.to && at >= w.from-reach && at <= w.to+reach {
+			w.from, w.to = min(w.from, h.time), max(w.to, h.time)
+			return // the same one, with more logs
+		}
 	}
 	w.from, w.to = min(ed.At, h.time), max(ed.At, h.time)
 	rs.missedAlerts++
@@ -76,8 +97,8 @@ func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit, behind time.Duratio
 	if e.missed = append(e.missed, one); len(e.missed) > keptMissed {
 		e.missed = slices.Delete(e.missed, 0, 1)
 	}
-	if e.watermarks.now-rs.missedLogged < missedPause {
-		return
+	if e.watermarks.now-rs.missedLogged < missedPause || e.opts.frames {
+		return // all members of a cluster find it, and their pages and metrics say so
 	}
 	rs.missedLogged = e.watermarks.now
 	e.opts.logger.Warn("an alert did not fire, since its logs came too late to count; raise the "+
@@ -92,8 +113,8 @@ func (e *Engine) followMissed(rs *ruleState, m *machine, sc *scan, h *hit) {
 	case w == nil:
 	case m.g.alert != nil || h.time-w.newest > missedKept:
 		delete(rs.missed, m.g.key) // it has fired, or is quiet
-	default:
-		w.add(rs, e.eventOf(sc, h))
+	case !w.add(rs, e.eventOf(sc, h)):
+		delete(rs.missed, m.g.key)
 	}
 }
 
@@ -118,12 +139,37 @@ func (rs *ruleState) newMissed(key string) *missedWindow {
 	return w
 }
 
-func (w *missedWindow) add(rs *ruleState, ev *window.Event) {
+// add takes a log in. It is false when there were too many.
+func (w *missedWindow) add(rs *ruleState, ev *window.Event) bool {
+	if w.logs++; w.logs > maxMissedLogs {
+		return false
+	}
 	w.newest = max(w.newest, ev.Time)
 	w.win.Add(rs.condition, ev)
 	if to := w.newest - missedKept - int64(rs.condition.Lookback()); to > w.win.SweptTo() {
 		w.win.Decide(rs.condition, to, nil, func(window.Edge) {})
 		w.win.Forget(rs.condition)
+	}
+	return true
+}
+
+// endedAlerts are the times of the last alerts of groups: of those that ended last.
+type endedAlerts struct {
+	spans map[string]firingSpan
+	order []string // the group that ended first is the first
+}
+
+func (l *endedAlerts) note(key string, s firingSpan) {
+	if l.spans == nil {
+		l.spans = make(map[string]firingSpan)
+	}
+	if _, known := l.spans[key]; !known {
+		l.order = append(l.order, key)
+	}
+	l.spans[key] = s
+	if len(l.order) > maxEnded {
+		delete(l.spans, l.order[0])
+		l.order = l.order[1:]
 	}
 }
 

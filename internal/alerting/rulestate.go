@@ -52,6 +52,7 @@ type ruleState struct {
 	values     *valueSample // nil unless they are noted
 	// by group: windows of logs that came too late
 	missed map[string]*missedWindow
+	ended  endedAlerts
 	ruleCounters
 }
 

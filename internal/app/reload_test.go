@@ -25,8 +25,13 @@ func TestReloadOfNotify(t *testing.T) {
 			defer w.mu.Unlock()
 			var list []string
 			for _, n := range w.received {
-				if n.labels["alertname"] == missedAlert {
-					list = append(list, n.status)
+				if n.labels["alertname"] != missedAlert {
+					continue
+				}
+				list = append(list, n.status)
+				if want := "an alert of shop/Errors did not fire, since its logs came 9m59s late; " +
+					"raise the lateness of the rule, or find what delays them"; n.summary != want {
+					t.Errorf("%q, want %q", n.summary, want)
 				}
 			}
 			return strings.Join(list, ", ")

@@ -396,7 +396,7 @@ func (p *process) writeValues(ctx context.Context) error {
 	if err := p.state.values.run(ctx, p.config.Limits.ShutdownGrace); err != nil {
 		return err
 	}
-	return p.state.settle()
+	return p.state.noteRecorded()
 }
 
 // Alerts of the program itself.
@@ -438,7 +438,7 @@ func (s *state) missed() string {
 		return ""
 	}
 	one := list[0]
-	return fmt.Sprintf("an alert of %s did not fire, since its logs came %s too late; raise the "+
+	return fmt.Sprintf("an alert of %s did not fire, since its logs came %s late; raise the "+
 		"lateness of the rule, or find what delays them", one.Rule,
 		duration.Format(one.Behind.Round(time.Second)))
 }
