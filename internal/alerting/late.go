@@ -20,7 +20,7 @@ type Late struct {
 	Line    models.Line `json:"line"` // without texts where the rule shows none
 }
 
-// keptLate is how many are kept for people to see who is late, and by how much.
+// keptLate is how many are kept for the engine page.
 const keptLate = 8
 
 // lateLog are the newest late matches. A log that is late may be one of millions, so noting one

@@ -234,11 +234,12 @@ func (q *recorded) save(full bool, put func(key, value []byte), del func(key []b
 // open lets what was decided be written without a checkpoint: in a cluster another member would.
 // It is called between two records of the cluster's topic.
 func (q *recorded) open() {
-	q.settled()
+	q.admit()
 	q.release()
 }
 
-func (q *recorded) settled() {
+// admit lets the values that were decided be written.
+func (q *recorded) admit() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, q.decided...)
@@ -247,7 +248,7 @@ func (q *recorded) settled() {
 
 // covered notes that the topic of the cluster says so of all values up to one.
 func (q *recorded) covered(last uint64) {
-	q.settled()
+	q.admit()
 	q.wrote(last)
 }
 

@@ -141,8 +141,9 @@ func (s *state) checkpoint(positions, forget []models.SourcePosition) (write fun
 	}
 }
 
-// settle notes on disk which values are on their topic, once no checkpoint will do so any more.
-func (s *state) settle() error {
+// noteRecorded notes on disk which values are on their topic, once no checkpoint will do so any
+// more.
+func (s *state) noteRecorded() error {
 	c := s.store.Begin()
 	if c.Full() {
 		return nil // the last checkpoint failed; what it did not save is written once more

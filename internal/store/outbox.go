@@ -125,11 +125,11 @@ func (o *outbox) ack(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.acked = max(o.acked, min(seq, o.next-1))
-	o.settle()
+	o.archive()
 }
 
-// settle moves entries that were acknowledged to the history, and forgets the oldest of it.
-func (o *outbox) settle() {
+// archive moves entries that were acknowledged to the history, and forgets the oldest of it.
+func (o *outbox) archive() {
 	for o.waiting < len(o.entries) && o.entries[o.waiting].Seq <= o.acked {
 		o.bytes -= int64(len(o.entries[o.waiting].data))
 		o.waiting++
@@ -161,7 +161,7 @@ func (o *outbox) append(alerts []models.Alert) error {
 		o.add(e)
 	}
 	o.shrink()
-	o.settle()
+	o.archive()
 	return nil
 }
 
@@ -336,7 +336,7 @@ func (o *outbox) recover(op op, seq uint64, data []byte) error {
 func (o *outbox) recovered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.settle()
+	o.archive()
 	o.shrink()
 	o.saving()
 	o.released = o.next - 1

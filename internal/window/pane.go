@@ -117,7 +117,7 @@ func (st *state) fold(p *Condition, sp *seriesSpec, s *series, swept int64) (fol
 		}
 		at = after(s.times, end)
 	}
-	if s.settled = upTo; folded {
+	if s.checked = upTo; folded {
 		s.clip()
 	}
 	return folded
@@ -126,7 +126,7 @@ func (st *state) fold(p *Condition, sp *seriesSpec, s *series, swept int64) (fol
 // hardly says whether too few events until a place are new to look at all of them again: the
 // windows have to be placed anew then, with whatever is ahead.
 func (s *series) hardly(upTo, most int) bool {
-	return upTo-s.settled <= max(most, (len(s.times)-upTo)/2)
+	return upTo-s.checked <= max(most, (len(s.times)-upTo)/2)
 }
 
 // rebuildFoldedPanes notes which panes hold a aggregate.

@@ -60,7 +60,7 @@ func (st *state) prune(p *Condition, series int, swept int64) {
 	if s.orders != nil {
 		s.orders = s.orders[:n]
 	}
-	s.settled = after(s.times, swept-p.series[series].lag)
+	s.checked = after(s.times, swept-p.series[series].lag)
 	s.clip()
 	st.restart(p, series)
 }

@@ -44,7 +44,7 @@ type series struct {
 
 	pruned []prunedPane // by their ends
 
-	settled int // events at the front that were looked at when something was last folded or pruned
+	checked int // events at the front that were looked at when something was last folded or pruned
 	novelty
 }
 
@@ -127,7 +127,7 @@ func (s *series) cut(n int) {
 	if s.orders != nil {
 		s.orders = slices.Delete(s.orders, 0, n)
 	}
-	s.settled = max(0, s.settled-n)
+	s.checked = max(0, s.checked-n)
 	if s.aggregates != nil {
 		s.cutAggregates(n)
 	}

@@ -261,14 +261,14 @@ func (g *Group) change(p *Condition, env Env) int64 {
 	case st.remembers(p, g.swept):
 		soon(Floor(max(g.swept, st.known), p.grid) + p.grid)
 	case p.known:
-		st.ripens(p, g.swept, soon)
+		st.historyChanges(p, g.swept, soon)
 	}
 	return at
 }
 
-// ripens calls soon with the instants at which the past of a group without logs, which is known for
-// long enough then, is no longer undefined, or that of days of another kind counts.
-func (st *state) ripens(p *Condition, swept int64, soon func(int64)) {
+// historyChanges calls soon with the instants at which the past of a group without logs, which is
+// known for long enough then, is no longer undefined, or that of days of another kind counts.
+func (st *state) historyChanges(p *Condition, swept int64, soon func(int64)) {
 	if st.known == Unknown {
 		return
 	}
