@@ -105,7 +105,7 @@ var timeCandidates = []string{
 	"_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
 	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp",
 	"createdAt", "ts_ms", "timereported", "timegenerated", "event_time",
-	"log_time", "logtime", "@fields.time", "_logMeta.date",
+	"log_time", "logtime", "when", "@fields.time", "_logMeta.date",
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
 	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",

@@ -85,6 +85,11 @@ func wordLevel(arena, word []byte) (level, []byte) {
 		if l := rankedLevel(low[:len(word)]); l.word != nil {
 			return l, arena
 		}
+		if n, ok := bytes.CutPrefix(low[:len(word)], []byte("level ")); ok { // of Python's logging
+			if n, ok := smallNumber(n); ok {
+				return numberLevel(scalePython, n), arena
+			}
+		}
 	}
 	if l := enumLevel(word); l.word != nil {
 		return l, arena
