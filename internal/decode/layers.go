@@ -353,7 +353,8 @@ func opens(t []byte, flags uint8) bool {
 				return false
 			}
 			if t[4] == '-' { // CloudFront has an escaped tab, IIS an address behind the time
-				return t[10] == 'T' || t[10] == '\\' || t[10] == ' ' && mayBeAddress(t[20:21])
+				return t[10] == 'T' || t[10] == '\\' ||
+					t[10] == ' ' && t[19] == ' ' && mayBeAddress(t[20:21])
 			}
 			return t[10] == '.' || t[2] == '/' && t[5] == '-' // Squid; Snort
 		case opensKlog:

@@ -111,6 +111,9 @@ func pairLevel(text []byte) level {
 		end += n
 		key := bytes.TrimSuffix(text[:end], []byte(`"`))
 		start := len(key)
+		if start == 0 || bytes.IndexByte([]byte("lytLY"), key[start-1]) < 0 { // as keys of levels end
+			continue
+		}
 		for start > 0 && (isWord(key[start-1]) || key[start-1] == '.') {
 			start--
 		}
