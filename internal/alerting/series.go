@@ -1,9 +1,9 @@
 package alerting
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/fair"
 )
 
 // defaultMaxSeries is how many series of record rules the metrics have together. Who writes logs
@@ -14,19 +14,18 @@ const defaultMaxSeries = 50_000
 // all rules. Otherwise a rule with few shows all, and those with many share the rest evenly, so no
 // rule takes the series of another.
 func (e *Engine) seriesShares() map[*ruleState]int {
-	var records []*ruleState
+	var sizes []int64
 	for _, rs := range e.rules {
 		if rs.rule.Record {
-			records = append(records, rs)
+			sizes = append(sizes, int64(rs.groups.live))
 		}
 	}
-	slices.SortFunc(records, func(a, b *ruleState) int {
-		return cmp.Or(cmp.Compare(a.groups.live, b.groups.live), cmp.Compare(a.id, b.id))
-	})
-	shares, left := make(map[*ruleState]int, len(records)), e.opts.maxSeries
-	for i, rs := range records {
-		shares[rs] = min(rs.groups.live, left/(len(records)-i))
-		left -= shares[rs]
+	level := fair.Level(sizes, int64(e.opts.maxSeries))
+	shares := make(map[*ruleState]int, len(sizes))
+	for _, rs := range e.rules {
+		if rs.rule.Record {
+			shares[rs] = int(min(int64(rs.groups.live), level))
+		}
 	}
 	return shares
 }

@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"internal/schema"},
 	{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
-		"internal/number", "internal/wait", "internal/atomicfile",
+		"internal/number", "internal/wait", "internal/atomicfile", "internal/fair",
 		"pkg/models",
 	},
 }
@@ -56,6 +56,7 @@ var exclusive = map[string][]string{
 // clockless are the packages that start no goroutine and read no clock: time is an argument, so
 // live, replay and test are the same code.
 var clockless = []string{
+	"internal/fair",
 	"internal/jsonscan",
 	"internal/schema",
 	"internal/decode",

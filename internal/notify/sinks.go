@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/fair"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -66,16 +68,18 @@ type queued struct {
 	State   models.AlertState `json:"state"`
 	At      time.Time         `json:"at"` // event time
 	Line    []byte            `json:"line"`
+	dropped bool
 }
 
 // sinkQueue is the notifications that some sink does not have yet.
 type sinkQueue struct {
 	n *Notifier
 
-	mu       sync.Mutex // guards what follows
-	items    []queued   // oldest first
-	bytes    int
-	ofRule   map[string]int // of these bytes
+	mu       sync.Mutex          // guards what follows
+	items    []queued            // oldest first, with some that are dropped
+	gone     int                 // so many of them
+	sizes    fair.Sizes          // in bytes, by rule
+	ofRule   map[string][]uint64 // the notifications of a rule, oldest first
 	next     uint64
 	position map[string]uint64 // by sink: the last notification that it has
 	active   map[string]bool   // sinks of the present configuration
@@ -89,7 +93,7 @@ func newSinkQueue(n *Notifier) *sinkQueue {
 		next:     1,
 		position: map[string]uint64{},
 		active:   map[string]bool{},
-		ofRule:   map[string]int{},
+		ofRule:   map[string][]uint64{},
 		changed:  make(chan struct{}),
 	}
 }
@@ -103,6 +107,7 @@ func (q *sinkQueue) restore(now time.Time) {
 			q.next = max(q.next, seq+1)
 		}
 	})
+	var restored []queued
 	q.n.wal.each(keyQueued, now, func(key, value string) {
 		var one queued
 		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil ||
@@ -110,12 +115,19 @@ func (q *sinkQueue) restore(now time.Time) {
 			q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
 			return
 		}
-		q.items = append(q.items, one)
-		q.bytes += len(one.Line)
-		q.ofRule[one.Rule] += len(one.Line)
+		restored = append(restored, one)
 		q.next = max(q.next, one.Seq+1)
 	})
-	slices.SortFunc(q.items, func(a, b queued) int { return int(a.Seq) - int(b.Seq) })
+	slices.SortFunc(restored, func(a, b queued) int { return cmp.Compare(a.Seq, b.Seq) })
+	for _, one := range restored {
+		q.append(one)
+	}
+}
+
+func (q *sinkQueue) append(one queued) {
+	q.items = append(q.items, one)
+	q.sizes.Add(one.Rule, int64(len(one.Line)))
+	q.ofRule[one.Rule] = append(q.ofRule[one.Rule], one.Seq)
 }
 
 // configure says which sinks there are. One that is new begins with the next transition.
@@ -159,47 +171,39 @@ func (q *sinkQueue) add(a models.Alert) {
 	if value, err := json.Marshal(&one); err == nil {
 		q.n.wal.put(queueKey(one.Seq), string(value), time.Time{})
 	}
-	q.items = append(q.items, one)
-	q.bytes += len(one.Line)
-	q.ofRule[one.Rule] += len(one.Line)
-	for q.bytes > q.n.opts.MaxQueueBytes && len(q.items) > 1 {
+	q.append(one)
+	for q.sizes.Total() > int64(q.n.opts.MaxQueueBytes) && len(q.items)-q.gone > 1 {
 		q.dropped++
 		q.n.metrics.dropped.Inc()
-		q.removeAt(q.victim())
+		q.drop()
 	}
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
-// victim is the place of the oldest notification of the rule that has most of the queue, so that a
-// flood of one rule drops nothing of another.
-func (q *sinkQueue) victim() int {
-	most := ""
-	for rule, bytes := range q.ofRule {
-		if n := q.ofRule[most]; bytes > n || bytes == n && rule < most {
-			most = rule
-		}
+// drop drops the oldest notification of the rule that has most of the queue, so that a flood of one
+// rule drops nothing of another.
+func (q *sinkQueue) drop() {
+	seq := q.ofRule[q.sizes.Most()][0]
+	i, _ := slices.BinarySearchFunc(q.items, seq, func(one queued, seq uint64) int {
+		return cmp.Compare(one.Seq, seq)
+	})
+	q.forget(&q.items[i])
+	q.items[i].Line, q.items[i].dropped = nil, true
+	if q.gone++; q.gone > len(q.items)/2 {
+		q.items = slices.DeleteFunc(q.items, func(one queued) bool { return one.dropped })
+		q.gone = 0
 	}
-	return max(0, slices.IndexFunc(q.items, func(one queued) bool { return one.Rule == most }))
 }
 
 func queueKey(seq uint64) string { return fmt.Sprintf("%s%020d", keyQueued, seq) }
 
-func (q *sinkQueue) remove(n int) {
-	for i := range n {
-		q.forget(&q.items[i])
-	}
-	q.items = slices.Delete(q.items, 0, n)
-}
-
-func (q *sinkQueue) removeAt(i int) {
-	q.forget(&q.items[i])
-	q.items = slices.Delete(q.items, i, i+1)
-}
-
+// forget takes the oldest notification of a rule out of the counts and the write-ahead log.
 func (q *sinkQueue) forget(one *queued) {
-	q.bytes -= len(one.Line)
-	if q.ofRule[one.Rule] -= len(one.Line); q.ofRule[one.Rule] <= 0 {
+	q.sizes.Add(one.Rule, -int64(len(one.Line)))
+	if list := q.ofRule[one.Rule]; len(list) > 1 {
+		q.ofRule[one.Rule] = list[1:]
+	} else {
 		delete(q.ofRule, one.Rule)
 	}
 	q.n.wal.remove(queueKey(one.Seq))
@@ -212,10 +216,14 @@ func (q *sinkQueue) trim() {
 		least = min(least, q.position[kind])
 	}
 	i := 0
-	for i < len(q.items) && q.items[i].Seq <= least {
-		i++
+	for ; i < len(q.items) && q.items[i].Seq <= least; i++ {
+		if q.items[i].dropped {
+			q.gone--
+		} else {
+			q.forget(&q.items[i])
+		}
 	}
-	q.remove(i)
+	q.items = slices.Delete(q.items, 0, i)
 }
 
 func (q *sinkQueue) advance(kind string, seq uint64) {
@@ -229,7 +237,7 @@ func (q *sinkQueue) batch(kind string) (list []queued, changed <-chan struct{}) 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, one := range q.items {
-		if one.Seq > q.position[kind] {
+		if one.Seq > q.position[kind] && !one.dropped {
 			if list = append(list, one); len(list) == maxSinkBatch {
 				break
 			}
@@ -241,14 +249,14 @@ func (q *sinkQueue) batch(kind string) (list []queued, changed <-chan struct{}) 
 func (q *sinkQueue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.items) > 0
+	return len(q.items) > q.gone
 }
 
 // waiting is how many notifications wait for the sinks, and how many were dropped.
 func (q *sinkQueue) waiting() (notifications, bytes int, dropped int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.items), q.bytes, q.dropped
+	return len(q.items) - q.gone, int(q.sizes.Total()), q.dropped
 }
 
 func (q *sinkQueue) health() error {

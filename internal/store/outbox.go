@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/log-monitoring/alert-engine/internal/fair"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -208,7 +209,7 @@ func (o *outbox) shrink() {
 	for _, e := range o.entries[o.waiting:] {
 		byRule[e.Alert.Rule] += int64(len(e.data))
 	}
-	most := fairShare(slices.Collect(maps.Values(byRule)), o.maxBytes)
+	most := fair.Level(slices.Collect(maps.Values(byRule)), o.maxBytes)
 	o.drop(func(e entry) bool {
 		if byRule[e.Alert.Rule] <= most {
 			return false
@@ -216,20 +217,6 @@ func (o *outbox) shrink() {
 		byRule[e.Alert.Rule] -= int64(len(e.data))
 		return true
 	})
-}
-
-// fairShare is how much each may have of a bound, so that those with little keep all of it and the
-// others have the rest in equal parts.
-func fairShare(sizes []int64, bound int64) int64 {
-	slices.Sort(sizes)
-	for i, size := range sizes {
-		part := bound / int64(len(sizes)-i)
-		if size > part {
-			return part
-		}
-		bound -= size
-	}
-	return math.MaxInt64
 }
 
 // drop removes waiting entries of a kind, oldest first, until the rest fits.
