@@ -91,12 +91,12 @@ func evaluate(paths, events []string) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, report := sigma.Translate(files, sigma.Options{})
-	set, err := rule.LoadDocuments(documents, nil)
+	translation := sigma.Read(files, sigma.Options{})
+	set, err := rule.LoadDocuments(translation.Documents, nil)
 	if err != nil {
 		return nil, err
 	}
-	sigma.Refuse(documents, report, set)
+	translation.Refuse(set, 0)
 	var queries []rule.Query
 	for _, r := range set.Rules {
 		queries = append(queries, r.Match)
@@ -136,7 +136,7 @@ func evaluate(paths, events []string) (map[string]bool, error) {
 		}
 	}
 	fmt.Printf("alert-engine: %d rules, %d refused, %d events, %d hits, %.0f events/s of CPU\n",
-		len(set.Rules), report.Count(imports.Refused), len(events), found,
+		len(set.Rules), translation.Report.Count(imports.Refused), len(events), found,
 		float64(len(events))/least)
 	return hits, nil
 }
