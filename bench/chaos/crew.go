@@ -18,16 +18,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// crew is several members of one group that share the topic by the key of its records. Of those
-// that are killed, half start again at once and have their partitions back; the others stay away
-// until their session has ended and their partitions have gone to another. What they have
-// decided together is compared as that of one is; and beside it what the receiver was notified: of
-// every alert that it has ended, of no alert before it was, and of each as what it is.
+// crew is the members of a cluster. Of those that are killed, half start again at once and have
+// their partitions back, some of them with an empty directory; the others stay away until their
+// session has ended and their partitions have gone to another. What each has decided is compared as
+// that of one is; and beside it what the receiver was notified: of every alert that it has ended,
+// of no alert before it was, and of each as what it is.
 type crew struct {
 	members []*member
 	rand    *rand.Rand
 	absent  sync.WaitGroup
-	wipes   bool // of those that are killed, some lose their directory
 
 	mu    sync.Mutex // guards away and fault
 	away  map[*member]bool
@@ -77,7 +76,7 @@ func runCrew(o options) error {
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(own, members, topic, hook.url, lateness, o.sharing(), o.bin)
+		m, err := newMember(own, members, topic, hook.url, lateness, o.bin)
 		if err != nil {
 			return err
 		}
@@ -87,13 +86,12 @@ func runCrew(o options) error {
 		defer m.end()
 		c.members = append(c.members, m)
 	}
-	c.wipes = o.keyless
 	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := newWorkload(o.seed, start, o.logs, o.rate)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	produced := make(chan error, 1)
-	go func() { produced <- produce(ctx, addr, topic, w, o.partitions, o.keyless) }()
+	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
 	calm := func() error { return nil }
 	if o.cluster != "" {
 		calm = real.watch(o.seed)
@@ -124,21 +122,19 @@ func runCrew(o options) error {
 	log.Printf("all is written; waiting for the last windows")
 	time.Sleep(time.Until(w.end.Add(longest + lateness)))
 	var dirs []string
-	if o.keyless {
-		fresh := filepath.Join(dir, "fresh")
-		if err := os.Mkdir(fresh, 0o755); err != nil {
-			return err
-		}
-		m, err := newMember(fresh, members, topic, hook.url, lateness, o.sharing(), o.bin)
-		if err == nil {
-			err = m.start()
-		}
-		if err != nil {
-			return err
-		}
-		defer m.end()
-		c.members = append(c.members, m)
+	fresh := filepath.Join(dir, "fresh")
+	if err := os.Mkdir(fresh, 0o755); err != nil {
+		return err
 	}
+	m, err := newMember(fresh, members, topic, hook.url, lateness, o.bin)
+	if err == nil {
+		err = m.start()
+	}
+	if err != nil {
+		return err
+	}
+	defer m.end()
+	c.members = append(c.members, m)
 	for _, m := range c.members {
 		if err := m.AwaitReady(time.Minute); err != nil {
 			return err
@@ -153,26 +149,7 @@ func runCrew(o options) error {
 		}
 		dirs = append(dirs, filepath.Join(m.Dir, "data", "state"))
 	}
-	if o.keyless {
-		return errors.Join(c.compareEach(w, dirs, hook), framesDeleted(addr, topic))
-	}
-	decided, err := decisions(dirs...)
-	if err != nil {
-		return err
-	}
-	log.Printf("%d decisions were made again by a member, alike", decided.again)
-	if err := compare(w.expected(), decided, hook.counts()); err != nil {
-		return err
-	}
-	return compareNotified(decided, hook.notifications)
-}
-
-// sharing is the part of the configuration by which members share the topic.
-func (o options) sharing() string {
-	if o.keyless {
-		return "}\ncluster: {enabled: true, snapshot_every: 3s"
-	}
-	return ", record_key: [key]"
+	return errors.Join(c.compareEach(w, dirs, hook), framesDeleted(addr, topic))
 }
 
 // framesDeleted fails unless frames were deleted: then who has begun with an empty directory has
@@ -240,7 +217,7 @@ func (c *crew) hurt() error {
 		}
 		c.leave(m, func() error { time.Sleep(long); return m.start() })
 	default:
-		if c.wipes && c.rand.IntN(3) == 0 {
+		if c.rand.IntN(3) == 0 {
 			if err := errors.Join(m.Kill(), os.RemoveAll(filepath.Join(m.Dir, "data"))); err != nil {
 				return err
 			}

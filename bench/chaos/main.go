@@ -6,10 +6,9 @@
 //	go -C bench run ./chaos -kills 20 -logs 120000       the short form
 //	go -C bench run ./chaos -without queue               an engine without a repair; has to fail
 //	go -C bench run ./chaos -unprotected                 loses its positions at kills; has to fail
-//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   share it by keys
-//	go -C bench run ./chaos -members 3 -keyless -kills 20 -logs 120000 -rate 1000   as a cluster
-//	go -C bench run ./chaos -members 3 -keyless -without positions -kills 20 -logs 60000
-//	go -C bench run ./chaos -members 3 -keyless -without snapshot -kills 20 -logs 60000
+//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   a cluster
+//	go -C bench run ./chaos -members 3 -without positions -kills 20 -logs 60000
+//	go -C bench run ./chaos -members 3 -without snapshot -kills 20 -logs 60000
 //
 // On a real Kafka, started by scripts/kafka/start.sh, whose directory -cluster names:
 //
@@ -18,7 +17,7 @@
 //	KAFKA_PROXIED=31192 scripts/kafka/start.sh 3 .kafka
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192 -cluster ../.kafka -proxied 31192
 //
-//	go -C bench run ./chaos -members 3 -keyless -cluster ../.kafka -proxied 31192 \
+//	go -C bench run ./chaos -members 3 -cluster ../.kafka -proxied 31192 \
 //		-brokers 127.0.0.1:29192,127.0.0.1:29193,127.0.0.1:29194
 //
 // The first one kills the only broker and starts it again -outage later. The second one uses three
@@ -36,12 +35,11 @@
 // under the ID of its episode; a repeat has to be the same to the last byte. Webhooks get each
 // episode, or a later one whose message names it.
 //
-// With -members, three simpler rules are shared by members that are killed, and decisions, their
-// counts of logs and the notifications of one webhook are compared. With -keyless the records have
-// no keys and are on any partition, the members are a cluster, and of those that are killed a third
-// lose their directory and join from a snapshot, which are written every few seconds; what each
-// member has decided is compared, and what one decides that begins with an empty directory at the
-// end.
+// With -members, three simpler rules are evaluated by a cluster, whose members are killed.
+// Decisions, their counts of logs and the notifications of one webhook are compared. A third of the
+// members that are killed lose their directory and join from a snapshot, which are written every
+// few seconds. What each member has decided is compared, and what one decides that begins with an
+// empty directory at the end.
 package main
 
 import (
@@ -70,7 +68,6 @@ type options struct {
 	cluster     string
 	proxied     int
 	members     int
-	keyless     bool
 	unprotected bool
 	keep        bool
 	outages     int // -1 for one in ten kills
@@ -95,10 +92,8 @@ func main() {
 		"scripts/kafka/start.sh, that are killed as well")
 	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the "+
 		"network between them and the engine is cut")
-	flag.IntVar(&o.members, "members", 1, "that share the topic by the key of its records; what "+
-		"the receiver was notified of is compared as well then")
-	flag.BoolVar(&o.keyless, "keyless", false,
-		"the members are a cluster, and share a topic without keys")
+	flag.IntVar(&o.members, "members", 1, "of a cluster; what the receiver was notified of is "+
+		"compared as well then")
 	flag.BoolVar(&o.unprotected, "unprotected", false,
 		"take away at each kill how far the engine's state goes")
 	flag.IntVar(&o.outages, "outages", -1,
@@ -151,10 +146,8 @@ func (o options) makeTopic() (addr, topic string, closeBroker func(), err error)
 	return broker.Addr(), topic, func() { broker.Close() }, nil
 }
 
-// produce writes each log when its time has come.
-func produce(
-	ctx context.Context, addr, topic string, w *workload, partitions int, keyless bool,
-) error {
+// produce writes each log, to any partition, when its time has come.
+func produce(ctx context.Context, addr, topic string, w *workload, partitions int) error {
 	spread := rand.New(rand.NewPCG(w.seed, 5))
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(addr, ",")...),
@@ -174,11 +167,8 @@ func produce(
 		if d := time.Until(l.at); d > 2*time.Millisecond {
 			time.Sleep(d)
 		}
-		record := &kgo.Record{Value: l.value(), Timestamp: l.at}
-		if keyless {
-			record.Partition = spread.Int32N(int32(partitions))
-		} else {
-			record.Key, record.Partition = []byte(l.key), int32(l.group%partitions)
+		record := &kgo.Record{
+			Value: l.value(), Timestamp: l.at, Partition: spread.Int32N(int32(partitions)),
 		}
 		client.Produce(
 			ctx,

@@ -32,23 +32,21 @@ type member struct {
 
 // newMember builds alert-engine and writes its configuration.
 func newMember(
-	dir, brokers, topic, hook string,
-	lateness time.Duration,
-	sharing, bin string,
+	dir, brokers, topic, hook string, lateness time.Duration, bin string,
 ) (*member, error) {
 	engine, err := proc.BuildOrUse(
 		bin,
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, "+
-				"outage_grace: %v%s}\nrules: [chaos.rules.yml]\n"+
+				"outage_grace: %v}\nrules: [chaos.rules.yml]\n"+
+				"cluster: {enabled: true, snapshot_every: 3s}\n"+
 				"notify: {alertmanager_config: alertmanager.yml}\n",
 			brokers,
 			topic,
 			topic,
 			sessionTimeout,
 			outageGrace,
-			sharing,
 		),
 		map[string]string{
 			"alertmanager.yml": fmt.Sprintf(

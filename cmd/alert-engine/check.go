@@ -42,8 +42,7 @@ warnings: what is valid but probably not intended. A file can also be a configur
 With --against it also compares the rules with the newest logs of a topic, which it reads without a
 consumer group; with --against-file with those of a file. It reports fields that no log has, rules
 that match nothing, groups that grow without bound, rules that look back further than the topic
-keeps logs, and the matches per minute of each rule. With the --config of several instances
-(kafka.record_key) it reports rules that they cannot share.
+keeps logs, and the matches per minute of each rule.
 
 Each warning has a name. lint_ignore in a rule file silences it.
 
@@ -92,13 +91,6 @@ func (c *checkCommand) run(ctx context.Context, files []string) error {
 		return errors.New("rules and logs cannot both come from standard input")
 	}
 	var o app.CheckOptions
-	if configName(c.source.config) != "" {
-		config, err := c.source.load()
-		if err != nil {
-			return err
-		}
-		o.RecordKey = config.Kafka.RecordKey
-	}
 	var err error
 	if o.Logs, err = c.against(ctx); err != nil {
 		return err

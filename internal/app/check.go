@@ -39,8 +39,6 @@ type CheckOptions struct {
 	Stdin io.Reader
 	Texts []rule.File // further rule files
 	Logs  *Against    // nil for none
-	// by which producers put logs on partitions, for several instances; none for one instance
-	RecordKey []string
 	// the environment, for configuration files
 	Getenv func(string) string
 }
@@ -140,7 +138,7 @@ func (r *Report) checkRules(
 	if len(r.Errors) > 0 {
 		return nil
 	}
-	found := slices.Concat(set.Unversioned(), rule.Lint(set), costly, spread(set, o.RecordKey))
+	found := slices.Concat(set.Unversioned(), rule.Lint(set), costly)
 	found = slices.DeleteFunc(found, ofSigma(set)) // they are written by others
 	if o.Logs != nil {
 		if found, r.Table, err = o.Logs.look(ctx, set, found); err != nil {
@@ -328,23 +326,5 @@ func CheckConfigFiles(ctx context.Context, c *Config) (*Report, error) {
 	if len(c.ruleFiles())+len(c.Sigma) == 0 {
 		return &r, nil
 	}
-	o := CheckOptions{RecordKey: c.Kafka.RecordKey}
-	return &r, r.checkRules(ctx, o, nil, c.ruleFiles(), c.Sigma)
-}
-
-// spread finds the rules that several instances cannot share, if there are to be several.
-func spread(set *rule.Set, key []string) (found []rule.Finding) {
-	if len(key) == 0 {
-		return nil
-	}
-	fields := strings.Join(key, ", ")
-	for _, r := range set.Spread(key) {
-		found = append(found, rule.Finding{
-			Name: rule.SpreadGroups, Rule: r.ID(), Pos: set.Place(r, "by"),
-			Text: fmt.Sprintf("the record key is %s, so logs of one group may be on several "+
-				"partitions, and the rule needs an instance that reads all of them", fields),
-			Hint: fmt.Sprintf("group by %s, or run the rule in an instance of its own", fields),
-		})
-	}
-	return found
+	return &r, r.checkRules(ctx, CheckOptions{}, nil, c.ruleFiles(), c.Sigma)
 }

@@ -87,23 +87,3 @@ func TestCheckDemo(t *testing.T) {
 		t.Errorf("result %d, %v:\n%s", got, err, out)
 	}
 }
-
-// With several instances, check names the rules that they cannot share.
-func TestCheckForSeveralInstances(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.rules.yml")
-	rules := "groups:\n- name: g\n  rules:\n  - {alert: A, match: 'level:error', by: [service, " +
-		"host]}\n  - {alert: B, match: 'level:warn', by: [host]}\n  - {alert: C, match: " +
-		"'level:fatal', lint_ignore: [spread-groups]}\nversion: 1\n"
-	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got, out, err := check(CheckOptions{RecordKey: []string{"service"}}, file)
-	want := "FILE:5:41: warning: the record key is service, so logs of one group may be on " +
-		"several partitions, and the rule needs an instance that reads all of them; " +
-		"group by service, or run the rule in an instance of its own (spread-groups)\n3 rules, 1 " +
-		"warning\n"
-	if text := strings.ReplaceAll(out, file, "FILE"); got != CheckLints || err != nil ||
-		text != want {
-		t.Errorf("result %d, %v:\n%s", got, err, text)
-	}
-}

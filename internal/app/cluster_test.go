@@ -27,10 +27,7 @@ func (w *world) clustered(p *process) {
 
 // inCluster runs a test in a world whose topic has four partitions and no keys.
 func inCluster(t *testing.T, test func(w *world)) {
-	inWorld(t, 4, func(w *world) {
-		w.recordKey = nil
-		test(w)
-	})
+	inWorld(t, 4, test)
 }
 
 // spread writes n errors of a service, a tenth of a second apart, each to any partition.
@@ -205,6 +202,34 @@ func (w *world) three() []*run {
 	return []*run{w.start("a", w.clustered), w.start("b", w.clustered), w.start("c", w.clustered)}
 }
 
+// A member that is killed and starts again within the session timeout, under the name that it keeps
+// beside its state, has its partitions back at once; one without a name waits until the group has
+// given the former one up.
+func TestReturningMemberKeepsPartitions(t *testing.T) {
+	skipShort(t)
+	for _, name := range []string{"", "none"} {
+		inCluster(t, func(w *world) {
+			named := func(p *process) { w.clustered(p); p.config.Kafka.InstanceID = name }
+			a, b := w.start("a", named), w.start("b", named)
+			time.Sleep(10 * time.Second)
+			if a.reads() != 2 || b.reads() != 2 {
+				t.Fatalf("the members read %d and %d partitions", a.reads(), b.reads())
+			}
+			a.kill("again")
+			a = w.start("again", named) // ten seconds; the session lasts 45
+			if back := a.reads() == 2; back != (name == "") || b.reads() != 2 {
+				t.Errorf("under the name %q it reads %d partitions, and the other %d", name,
+					a.reads(), b.reads())
+			}
+			b.end()
+			a.end()
+		})
+	}
+}
+
+// reads is how many partitions a member reads.
+func (r *run) reads() int { return r.state.cluster.scanner.Partitions() }
+
 // A silence that is made at a follower keeps the leader from notifying, and the members that have
 // it outlive the one that it was made at.
 func TestClusterSilence(t *testing.T) {
@@ -348,7 +373,6 @@ func TestClusterRecordsValues(t *testing.T) {
 	} // not compacted, unlike one that is made
 	live := func(t *testing.T, members int, trouble bool) (history []string, records int) {
 		inWorld(t, 4, func(w *world) {
-			w.recordKey = nil
 			w.rules = strings.Split(recordRules, "- name: over")[0]
 			member := func(p *process) {
 				if withRecords(p); members > 1 {

@@ -63,15 +63,9 @@ type KafkaConfig struct {
 	MaxWait  time.Duration `yaml:"max_wait"`
 	// after an outage of a broker, how long final decisions wait for what producers have buffered
 	OutageGrace time.Duration `yaml:"outage_grace"`
-	// the fields by which producers put logs on partitions; several members share a topic only by
-	// rules that group by all of them
-	RecordKey []string `yaml:"record_key,omitempty"`
 	// of a static member; "" for one that is drawn once and kept in the data directory, "none" for
 	// a dynamic member
 	InstanceID string `yaml:"instance_id,omitempty"`
-	// in which members that share topics leave for each other what they know; "" for the group's
-	// name and ".changelog"
-	ChangelogTopic string `yaml:"changelog_topic,omitempty"`
 	// how long the group waits for a member that says nothing
 	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// how partitions are assigned: classic, the default, or consumer (KIP-848), in a cluster
@@ -321,7 +315,11 @@ func LoadConfig(
 func readConfig(file string, text []byte, getenv func(string) string, c *Config) error {
 	otherwise := c.Kafka.Topics
 	c.Kafka.Topics = nil
-	r := strictyaml.Reader{File: file, Env: getenv, Aliases: true}
+	r := strictyaml.Reader{File: file, Env: getenv, Aliases: true, Removed: map[string]string{
+		"record_key": "it is gone: with cluster.enabled members share topics whatever the keys of " +
+			"records; see docs/howto/scale-out.md",
+		"changelog_topic": "it is gone with record_key; set cluster.enabled to share topics",
+	}}
 	err := r.Read(text, c)
 	if c.Kafka.Topics == nil && len(c.Kafka.TopicPatterns) == 0 {
 		c.Kafka.Topics = otherwise // with patterns alone the default topic is not meant
@@ -411,15 +409,6 @@ func (k KafkaConfig) patternFor(topic string) string {
 	return ""
 }
 
-// changelog is the topic in which members leave for each other what they know, "" when they share
-// nothing.
-func (k KafkaConfig) changelog() string {
-	if k.ChangelogTopic == "" && len(k.RecordKey) > 0 {
-		return k.Group + ".changelog"
-	}
-	return k.ChangelogTopic
-}
-
 // Mechanisms are the ways to authenticate to Kafka.
 var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"}
 
@@ -447,11 +436,6 @@ func (c *Config) Validate() error {
 		wrong(!kafka.IsTopic(t), "kafka.topics has the name %q; a topic has at most 249 letters, "+
 			"digits, '.', '_' and '-'", t)
 	}
-	wrong(
-		c.Cluster.Enabled && len(k.RecordKey) > 0,
-		"cluster.enabled and kafka.record_key exclude "+
-			"each other; a cluster shares topics whatever their keys, so remove record_key",
-	)
 	wrong(
 		c.Cluster.SnapshotEvery < time.Second,
 		"cluster.snapshot_every is %s; it must be at least "+
@@ -502,11 +486,6 @@ func (c *Config) Validate() error {
 		k.DeadLetterTopic,
 	)
 	wrong(
-		k.changelog() != "" && slices.Contains(k.Topics, k.changelog()),
-		"kafka.changelog_topic %q is also read; it holds state of group members, not logs",
-		k.changelog(),
-	)
-	wrong(
 		(k.TLS.CertFile == "") != (k.TLS.KeyFile == ""),
 		"kafka.tls.cert_file and kafka.tls.key_file belong together",
 	)
@@ -544,7 +523,7 @@ func (c *Config) Validate() error {
 		wrong(l.Topic != "" && (slices.Contains(k.Topics, l.Topic) || k.patternFor(l.Topic) != ""),
 			"%s: topic %q is also read as logs; a table has a topic of its own", at, l.Topic)
 		wrong(l.Topic != "" && slices.Contains([]string{
-			k.DeadLetterTopic, k.RecordsTopic, k.changelog(), c.Notify.KafkaTopic,
+			k.DeadLetterTopic, k.RecordsTopic, c.Notify.KafkaTopic,
 		}, l.Topic), "%s: alert-engine writes to topic %q; a table has a topic of its own", at,
 			l.Topic)
 	}

@@ -283,6 +283,22 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 	}
 }
 
+// A key of an earlier version is refused with what to do instead.
+func TestRemovedKeys(t *testing.T) {
+	for key, hint := range map[string]string{
+		"record_key: [service]": "cluster.enabled", "changelog_topic: a": "cluster.enabled",
+	} {
+		file := filepath.Join(t.TempDir(), "c.yml")
+		if err := os.WriteFile(file, []byte("kafka: {"+key+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadConfig(file, noEnv, nil)
+		if err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%s: %v, want a hint at %s", key, err, hint)
+		}
+	}
+}
+
 // With patterns alone, the default topic is not read.
 func TestTopicPatternsReplaceTheDefault(t *testing.T) {
 	f := func(text string, topics ...string) {

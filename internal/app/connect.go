@@ -44,7 +44,7 @@ func (c *Config) Reader() kafka.ReaderConfig {
 // ownTopics are the topics that this program writes, but for those of recorded values and alerts,
 // which Validate refuses to be matched by a pattern. Patterns do not match these.
 func (c *Config) ownTopics() []string {
-	topics := []string{c.Kafka.changelog(), c.Kafka.DeadLetterTopic}
+	topics := []string{c.Kafka.DeadLetterTopic}
 	if c.Cluster.Enabled {
 		topics = append(topics, c.framesTopic(), c.snapshotsTopic())
 	}

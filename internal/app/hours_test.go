@@ -51,7 +51,7 @@ func TestHours(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	inWorld(t, 4, func(w *world) {
-		w.rules, w.recordKey = hoursRules, []string{"key"}
+		w.rules = hoursRules
 		h := newHours(w, seed)
 		chapters, again := hoursChapters, hoursAgain
 		if testing.Short() {
@@ -174,8 +174,6 @@ type hours struct {
 	written [4]atomic.Int64 // to each partition
 	run     *run            // nil while no process reads
 	dirs    int
-	ended   []string // directories of members that came and went
-	moved   bool     // a partition went to another member
 
 	ahead atomic.Int64 // of this machine's clock
 }
@@ -246,9 +244,6 @@ func (h *hours) chapter() {
 	h.pass(h.between(time.Minute, 2*time.Minute))
 	fault()
 	h.pass(h.between(20*time.Second, 90*time.Second))
-	if h.rand.IntN(6) == 0 {
-		h.company()
-	}
 	h.end()
 	if h.rand.IntN(2) == 0 {
 		h.pass(h.between(time.Second, time.Minute))
@@ -258,27 +253,6 @@ func (h *hours) chapter() {
 	}
 	h.pass(time.Until(begin.Add(hoursChapter)))
 	h.begin()
-}
-
-// company has a second member join, work, and leave. What is decided stays the same, although it is
-// decided by the member that has the partition at the time.
-func (h *hours) company() {
-	h.note("a second member joins")
-	h.moved = true
-	other := h.w.start(fmt.Sprint("other-", len(h.ended)), h.clock, recordHours)
-	h.pass(3 * time.Minute)
-	if h.rand.IntN(2) == 0 {
-		h.note("the second member leaves")
-		other.end()
-		h.ended = append(h.ended, other.dir)
-		h.pass(time.Minute)
-		return
-	}
-	h.note("the second member is killed")
-	gone := fmt.Sprint("gone-", len(h.ended))
-	other.kill(gone)
-	h.ended = append(h.ended, filepath.Join(h.w.dir, gone))
-	h.pass(2 * time.Minute)
 }
 
 // again has the topic deleted and created again, once all of it was read: what is lost with it
@@ -341,7 +315,6 @@ func (h *hours) last() {
 		h.note("partition %d: %d logs, %d late", p.Partition, p.Logs, p.Late)
 	}
 	h.run.end()
-	h.ended = append(h.ended, h.run.dir)
 }
 
 // fault lets something go wrong; the function that it returns ends it.
@@ -599,42 +572,40 @@ func (h *hours) compare() {
 	}
 }
 
-// decided reads what was decided from the histories of all who decided.
+// decided reads what was decided.
 func (h *hours) decided() (episodes []hoursEpisode, twice []string) {
 	seen := map[string]bool{}
 	byID := map[string]*hoursEpisode{}
 	var order []string
-	for _, dir := range h.ended {
-		s, err := store.Open(filepath.Join(dir, "state"), store.Options{})
-		if err != nil {
-			h.w.t.Fatal(err)
+	s, err := store.Open(filepath.Join(h.run.dir, "state"), store.Options{})
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	for _, a := range s.History() {
+		if strings.HasPrefix(a.Labels["key"], "wrong") {
+			continue
 		}
-		for _, a := range s.History() {
-			if strings.HasPrefix(a.Labels["key"], "wrong") {
-				continue
-			}
-			id := fmt.Sprint(a.ID, a.State, a.At, a.StartsAt)
-			if seen[id] {
-				twice = append(
-					twice,
-					fmt.Sprintf("%s %s of %s at %s", a.Rule, a.State, a.Labels["key"], a.At),
-				)
-			}
-			seen[id] = true
-			e := byID[a.ID]
-			if e == nil {
-				e = &hoursEpisode{rule: a.Labels["alertname"], key: a.Labels["key"]}
-				byID[a.ID] = e
-				order = append(order, a.ID)
-			}
-			e.from = a.StartsAt
-			if a.State == models.AlertResolved {
-				e.to = a.EndsAt
-			}
+		id := fmt.Sprint(a.ID, a.State, a.At, a.StartsAt)
+		if seen[id] {
+			twice = append(
+				twice,
+				fmt.Sprintf("%s %s of %s at %s", a.Rule, a.State, a.Labels["key"], a.At),
+			)
 		}
-		if err := s.Close(); err != nil {
-			h.w.t.Error(err)
+		seen[id] = true
+		e := byID[a.ID]
+		if e == nil {
+			e = &hoursEpisode{rule: a.Labels["alertname"], key: a.Labels["key"]}
+			byID[a.ID] = e
+			order = append(order, a.ID)
 		}
+		e.from = a.StartsAt
+		if a.State == models.AlertResolved {
+			e.to = a.EndsAt
+		}
+	}
+	if err := s.Close(); err != nil {
+		h.w.t.Error(err)
 	}
 	for _, id := range order {
 		e := *byID[id]
@@ -792,8 +763,7 @@ func (h *hours) compareValues() {
 		}
 	}
 	for at, text := range want {
-		// anyone who gets a partition tells nothing until its windows are whole
-		if got[at] == "" && !h.moved {
+		if got[at] == "" {
 			h.w.t.Errorf("missing: %s %s", at, text)
 		}
 	}

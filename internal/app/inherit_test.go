@@ -185,7 +185,7 @@ func TestClusterInheritsWithLists(t *testing.T) {
 	skipShort(t)
 	inWorld(t, 4, func(w *world) {
 		t := w.t
-		w.recordKey, w.rules = nil, listRules
+		w.rules = listRules
 		w.block("ann")
 		w.visit("ann")
 		single := w.start("a")

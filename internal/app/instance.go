@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -44,30 +43,22 @@ func self(c *Config) (string, error) {
 	return id, nil
 }
 
-// exclusive is why this process has to be the only member of its group, nil if it has not.
+// exclusive is why this process has to be the only member of its group, nil if it has not: each
+// rule counts the logs of all partitions.
 func (p *process) exclusive() error {
-	spread := p.set.Load().Spread(p.config.Kafka.RecordKey)
-	// recorded values are on partitions by rule and all labels, whatever logs are by
+	var names []string
 	for _, r := range p.set.Load().Rules {
-		if topic := p.config.Kafka.RecordsTopic; topic != "" && r.Mode != rule.Off &&
-			(r.Source == topic || slices.Contains(r.Sources, topic)) &&
-			!slices.Contains(spread, r) {
-			spread = append(spread, r)
+		if r.Mode != rule.Off {
+			names = append(names, r.ID())
 		}
 	}
-	if len(spread) == 0 {
+	if len(names) == 0 {
 		return nil
 	}
-	names := make([]string, 0, 4)
-	for _, r := range spread[:min(3, len(spread))] {
-		names = append(names, r.ID())
+	const most = 3
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d others", more))
 	}
-	if more := len(spread) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d others", more))
-	}
-	return fmt.Errorf(
-		"rule %s needs logs of several partitions in one process; group by all fields of "+
-			"kafka.record_key, the record key of producers",
-		strings.Join(names, ", "),
-	)
+	return fmt.Errorf("rule %s needs the logs of all partitions; set cluster.enabled to share them",
+		strings.Join(names, ", "))
 }

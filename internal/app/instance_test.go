@@ -1,11 +1,7 @@
 package app
 
 import (
-	"io"
-	"strings"
 	"testing"
-
-	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // "Anyone who starts with my state again is the same member of the group."
@@ -36,27 +32,4 @@ func TestInstance(t *testing.T) {
 	if id := name(); id != "mine" {
 		t.Errorf("a given name is %q", id)
 	}
-}
-
-// Values of one service may be on several partitions, even if its logs are not: who has rules about
-// values is alone.
-func TestRulesOverRecordedValuesAreAlone(t *testing.T) {
-	c := DefaultConfig()
-	c.Kafka.RecordKey, c.Kafka.RecordsTopic = []string{"service"}, "values"
-	p := newProcess(&c, Terminal{Out: io.Discard, Err: io.Discard})
-	f := func(text string, want string) {
-		t.Helper()
-		set, err := rule.Read("test.rules.yml", []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.set.Store(set)
-		if err := p.exclusive(); (err == nil) != (want == "") ||
-			err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("alone because %v, want %q", err, want)
-		}
-	}
-	before, _, _ := strings.Cut(recordRules, "- name: over")
-	f(before, "")
-	f(recordRules, "rule over/Many needs")
 }

@@ -223,14 +223,6 @@ func TestReceiverOfKafkaFailures(t *testing.T) {
 			}),
 			said: "offsets could not be committed",
 		},
-		{
-			what: "a changelog topic that cannot be written",
-			begin: faulty(kfake.Fault{
-				Keys: []kmsg.Key{kmsg.Produce}, Topic: DefaultConfig().Kafka.Group + ".changelog",
-				Err: kerr.TopicAuthorizationFailed,
-			}),
-			said: "allow WRITE on topic",
-		},
 		{what: "a leader that moves", options: two, begin: moveLeader, short: true},
 		{
 			what:    "a leader without history",

@@ -33,10 +33,7 @@ groups:
 `
 
 func withRecords(p *process) {
-	p.config.Kafka.Topics, p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = []string{
-		worldTopic,
-		"values",
-	}, "values", nil
+	p.config.Kafka.Topics, p.config.Kafka.RecordsTopic = []string{worldTopic, "values"}, "values"
 }
 
 // table is what a compacted topic keeps, and history what was ever written, in order: of each key
@@ -157,7 +154,7 @@ func TestRecordsTopicThatTakesNone(t *testing.T) {
 		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: " +
 			"1m}\n"
 		r := w.start("data", func(p *process) {
-			p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = "values", nil
+			p.config.Kafka.RecordsTopic = "values"
 			var err error
 			if p.topics.producer, err = kafka.NewProducer(
 				kafka.ClientConfig{Brokers: []string{"127.0.0.1:1"}, Dial: w.network.DialContext},

@@ -205,12 +205,6 @@ func (p *process) openState(ctx context.Context, set *rule.Set) (err error) {
 	if p.config.Cluster.Enabled {
 		return p.openStateOfCluster(set, append(options, alerting.WithFrames()))
 	}
-	if len(p.config.Kafka.RecordKey) > 0 {
-		options = append(options, alerting.WithShared())
-		if err := p.openInFlight(); err != nil {
-			return err
-		}
-	}
 	if p.config.Limits.BackfillTimeout > 0 {
 		options = append(options, alerting.WithBackfill())
 	}
@@ -269,9 +263,6 @@ func (p *process) openNotifier() (err error) {
 	o.Firing = p.state.firing(models.Partition{})
 	o.Grace, o.Logger, o.Registerer = p.config.Limits.ShutdownGrace, p.logger, p.registry
 	o.Dial = p.network.dial
-	if p.state.inFlight != nil {
-		o.Publish = p.state.inFlight.changelog.Put
-	}
 	if m := p.state.cluster; m != nil {
 		o.Outbox, o.Firing, o.Publish, o.Home = m, nil, m.publish, m.home
 		o.Leads, o.Share, o.Shared, o.Notified = m.leads, m.share, m.shared, m.notified
@@ -282,9 +273,6 @@ func (p *process) openNotifier() (err error) {
 	p.notifying.Store(&p.config.Notify)
 	p.lookups.keepNamed()
 	p.lives.onEnd(p.notifier.Close)
-	if p.state.inFlight != nil {
-		p.state.inFlight.notifier = p.notifier
-	}
 	return nil
 }
 
@@ -306,11 +294,7 @@ func (p *process) openSource() (err error) {
 		p.source = kafka.NewSource(o, m.scanner)
 		return nil
 	}
-	if p.state.inFlight == nil {
-		p.source = kafka.NewSource(o, p.state)
-		return nil
-	}
-	p.source = kafka.NewSource(o, sharedState{p.state, p.state.inFlight})
+	p.source = kafka.NewSource(o, p.state)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +26,6 @@ type state struct {
 	between func(read []models.Progress)
 	read    []models.Progress // how far that is
 	wanted  atomic.Bool       // between is requested
-	// what there is between us and others of the group; nil when we share nothing
-	inFlight *inFlight
 	// what makes us a member of a cluster; nil when we are none
 	cluster *clusterMember
 
@@ -42,9 +39,6 @@ type state struct {
 func (s *state) Advance(now time.Time, progress []models.Progress) {
 	s.read = append(s.read[:0], progress...)
 	s.Engine.Advance(now, progress)
-	if s.inFlight != nil {
-		s.inFlight.activate(progress)
-	}
 }
 
 // emit takes a transition from the engine.
@@ -133,9 +127,6 @@ func (s *state) checkpoint(positions, forget []models.SourcePosition) (write fun
 			s.mu.Lock()
 			s.saved = time.Now()
 			s.mu.Unlock()
-		}
-		if s.inFlight != nil {
-			err = errors.Join(err, s.inFlight.checkpointed(positions))
 		}
 		return err
 	}

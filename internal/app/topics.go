@@ -108,8 +108,8 @@ func (t *topics) await(ctx context.Context, topic string) error {
 // rightsEvery is how often the rights to write are asked for.
 const rightsEvery = time.Minute
 
-// own are the topics that the configuration has us write to. The source checks the others: that of
-// dead letters and the changelog.
+// own are the topics that the configuration has us write to. The source checks that of dead
+// letters.
 func (t *topics) own() (list []string) {
 	notifying := t.p.notifying.Load()
 	for _, topic := range []string{t.p.config.Kafka.RecordsTopic, notifying.KafkaTopic} {

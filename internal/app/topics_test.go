@@ -113,7 +113,6 @@ func TestTopicsWithoutWrite(t *testing.T) {
 		}
 	}
 	inWorld(t, 1, func(w *world) {
-		w.recordKey = nil
 		r := w.start("data", func(p *process) {
 			p.config.Kafka.SASL = SASLConfig{Mechanism: "PLAIN", Username: "app", Password: "hush"}
 			p.config.Kafka.RecordsTopic, p.config.Notify.KafkaTopic = "values", "alerts"
@@ -165,9 +164,7 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 	f := func(change func(c *Config), want string) {
 		t.Helper()
 		c := DefaultConfig()
-		c.Notify.KafkaTopic, c.Kafka.RecordsTopic, c.Kafka.RecordKey = "alerts", "values", []string{
-			"service",
-		}
+		c.Notify.KafkaTopic, c.Kafka.RecordsTopic = "alerts", "values"
 		change(&c)
 		if err := c.Validate(); (err == nil) != (want == "") ||
 			err != nil && !strings.Contains(fmt.Sprint(err), want) {
@@ -188,17 +185,4 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 		},
 		"",
 	)
-	f(func(c *Config) {
-		c.Kafka.Topics = []string{c.Kafka.changelog()}
-	}, `.changelog" is also read`)
-	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"handover"} }, "")
-	c := DefaultConfig()
-	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{
-		"service",
-	}, []string{
-		".",
-	}
-	if got := c.source().Exclude; !slices.Contains(got, "shop.changelog") {
-		t.Errorf("patterns do not mean %q", got)
-	}
 }

@@ -37,8 +37,6 @@ type world struct {
 	dir      string
 	rules    string // of the programs that are started next
 
-	recordKey []string // by which producers put logs on partitions
-
 	mu       sync.Mutex // guards what follows
 	received []notice
 	// what the webhook does; nil to accept at once
@@ -98,11 +96,10 @@ func inWorldOf(
 ) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
-			t:         t,
-			network:   &kfake.VirtualNetwork{},
-			dir:       dir,
-			rules:     errorRules,
-			recordKey: []string{"service"},
+			t:       t,
+			network: &kfake.VirtualNetwork{},
+			dir:     dir,
+			rules:   errorRules,
 		}
 		w.routes(everyAlert)
 		o := devbroker.Options{
@@ -208,6 +205,27 @@ func (w *world) notices() []string {
 	return list
 }
 
+// notified is what the webhook got each service, in order, with a mark where a resolve does not
+// have the identity of what fired before it.
+func (w *world) notified() (list []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	received, ids := map[string]string{}, map[string]string{}
+	for _, n := range w.received {
+		service := n.labels["service"]
+		received[service] += " " + n.status
+		if n.status == "resolved" && ids[service] != n.alert && ids[service] != "" {
+			received[service] += " (another alert)"
+		}
+		ids[service] = n.alert
+	}
+	for service, text := range received {
+		list = append(list, service+text)
+	}
+	slices.Sort(list)
+	return list
+}
+
 // last is what the webhook got last.
 func (w *world) last() notice {
 	w.mu.Lock()
@@ -300,7 +318,6 @@ func (w *world) prepare(name string) *run {
 	}, []string{
 		worldTopic,
 	}, StartBeginning
-	c.Kafka.RecordKey = w.recordKey
 	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(
 		filepath.Join(w.dir, "alertmanager.yml"),
 	), Path(

@@ -35,14 +35,11 @@ type startInput struct {
 	// where a partition without a saved position begins to replay; -1 for no replay
 	rewind        int64
 	rebuildsState bool // the engine rebuilds its state by replaying
-	// state published by the previous owner; nil when we still own it, or state is not shared
-	acquired *models.AcquiredPosition
 }
 
 // startPosition is the offset at which reading starts, with the reason.
 type startPosition struct {
 	next, replayUntil int64
-	floor             int64 // the lowest offset that may be committed
 	epoch             int32
 	pin               bool // commit it at once
 	reason            string
@@ -60,15 +57,6 @@ func (c startInput) resolve() startPosition {
 	case c.recreated():
 		p.next, p.pin, p.warn, p.reason = c.low, true, true, "the topic was deleted and created "+
 			"again since the last checkpoint; starting at its beginning"
-	case c.acquired != nil && c.acquired.Next <= c.high && !c.resetSinceRelease():
-		p.next, p.replayUntil, p.floor, p.reason = c.acquired.Next, c.acquired.Next, c.committed,
-			"state acquired from the previous owner"
-		switch {
-		case pos != nil: // a gap would make windows wrong
-			p.next = pos.Next
-		case c.rewind >= 0:
-			p.next = min(c.rewind, p.next)
-		}
 	case pos != nil && c.committedByUs():
 		p.next, p.epoch, p.reason = pos.Next, pos.Epoch, "position of the checkpoint"
 		if c.committed > pos.Next {
@@ -108,14 +96,6 @@ func (c startInput) resolve() startPosition {
 		p.next, p.reason = c.low, "new group, starts at the beginning"
 	}
 	return p.clamp(c.low, c.high)
-}
-
-// resetSinceRelease reports whether the group's offset was reset after the partition was
-// released. Members never commit less than before. A member that releases a partition commits
-// exactly what it published; only a crashed one may have committed more.
-func (c startInput) resetSinceRelease() bool {
-	return c.committed >= 0 &&
-		(c.committed < c.acquired.Committed || c.acquired.Final && c.committed > c.acquired.Next)
 }
 
 // readByOther reports whether another member has consumed the partition since we released it.
@@ -173,7 +153,7 @@ func (c startInput) away(unreachable bool) bool {
 // current says whether no other member has read the partition since the last checkpoint. One that
 // has, has reached it.
 func (c startInput) current() bool {
-	return c.saved != nil && c.acquired == nil && !c.readByOther()
+	return c.saved != nil && !c.readByOther()
 }
 
 // outage is how long the partition may not have been reachable since the last checkpoint, which a
@@ -275,9 +255,6 @@ func (g *groupConsumer) resolveStarts(
 	if err := g.resumePositions(ctx, claims); err != nil {
 		return nil, err
 	}
-	if err := g.acquireState(ctx, claims); err != nil {
-		return nil, err
-	}
 	if err := g.findRewinds(ctx, claims); err != nil {
 		return nil, err
 	}
@@ -361,35 +338,6 @@ func (g *groupConsumer) resumePositions(
 	return err
 }
 
-// acquireState asks for the state that previous owners published.
-func (g *groupConsumer) acquireState(
-	ctx context.Context, claims map[models.Partition]*startInput,
-) error {
-	if g.acquire == nil {
-		return nil
-	}
-	var at []models.SourcePosition
-	for name, c := range claims {
-		p := models.SourcePosition{
-			Cluster:   c.cluster,
-			TopicID:   c.id,
-			Topic:     name.Topic,
-			Partition: name.Partition,
-			Next:      -1,
-			Committed: c.committed,
-		}
-		if c.saved != nil && !c.recreated() {
-			p.Next = c.saved.Next
-		}
-		at = append(at, p)
-	}
-	handed, err := g.acquire(ctx, at)
-	for name, h := range handed {
-		claims[name].acquired = &h
-	}
-	return err
-}
-
 // newPartitions creates partitions from their inputs and logs how each start was decided.
 func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) []*partition {
 	g.mu.Lock()
@@ -407,7 +355,6 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			epoch:           at.epoch,
 			committedOffset: c.committed,
 			replayUntil:     at.replayUntil,
-			floor:           at.floor,
 			pin:             at.pin,
 			end:             c.high,
 			start:           c.low,
@@ -445,11 +392,7 @@ func (g *groupConsumer) findRewinds(
 	}
 	last := map[models.Partition]int64{} // the last processed record
 	for name, c := range claims {
-		end := c.committed
-		if c.acquired != nil {
-			end = c.acquired.Next
-		}
-		if c.saved == nil && end > c.low && end <= c.high {
+		if end := c.committed; c.saved == nil && end > c.low && end <= c.high {
 			last[name] = end - 1
 		}
 	}

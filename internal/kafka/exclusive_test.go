@@ -5,15 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // "I stop one of two instances for an upgrade, and start it again. What the other has read
@@ -121,89 +116,4 @@ func TestStartWithoutInstanceIDWaits(t *testing.T) {
 		r.cancel()
 		<-r.done
 	})
-}
-
-// sharing is an engine that shares its topics, and notes what it is asked for. Its next Apply takes
-// a while.
-type sharing struct {
-	keeping
-	mu    sync.Mutex
-	pause time.Duration
-	asked []string
-}
-
-func (e *sharing) note(what string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.asked = append(e.asked, what)
-}
-
-func (e *sharing) Apply(s models.Scan) {
-	e.mu.Lock()
-	d := e.pause
-	e.pause = 0
-	e.mu.Unlock()
-	time.Sleep(d)
-	e.keeping.Apply(s)
-}
-
-func (e *sharing) Checkpoint(positions, forget []models.SourcePosition) error {
-	e.note("checkpoint")
-	return e.keeping.Checkpoint(positions, forget)
-}
-
-func (e *sharing) Acquire(
-	context.Context,
-	[]models.SourcePosition,
-) (map[models.Partition]models.AcquiredPosition, error) {
-	return nil, nil
-}
-
-func (e *sharing) Release(_ context.Context, _ []models.Partition, lost bool) error {
-	e.note(fmt.Sprint("yield, lost ", lost))
-	return nil
-}
-
-// "I suspend a virtual machine, and another member goes on with its partitions. What the first one
-// knows of them when it wakes up is not to be left over what the other one has left since."
-func TestAwakeTooLate(t *testing.T) {
-	f := func(expelled bool, want string) {
-		inBubble(t, 1, func(b *bed) {
-			var given atomic.Bool
-			b.broker.Cluster().
-				ControlKey(kmsg.Heartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error,
-					bool) {
-					b.broker.Cluster().KeepControl()
-					if !given.Load() {
-						return nil, nil, false
-					}
-					answer := r.ResponseKind().(*kmsg.HeartbeatResponse)
-					answer.ErrorCode = kerr.UnknownMemberID.Code
-					return answer, nil, true
-				})
-			engine := &sharing{keeping: keeping{newNotebook()}}
-			_, r := started(b, b.sourceConfig(), engine)
-			b.produce(0, "good")
-			b.waitCommitted(0, 1)
-			engine.mu.Lock()
-			engine.pause, engine.asked = 2*time.Minute, nil
-			engine.mu.Unlock()
-			given.Store(expelled)
-			b.produce(0, "better")
-			b.wait("something", func() bool {
-				engine.mu.Lock()
-				defer engine.mu.Unlock()
-				return engine.pause == 0 && len(engine.asked) > 0
-			})
-			engine.mu.Lock()
-			if engine.asked[0] != want {
-				t.Errorf("expelled %v: it was asked for %q", expelled, engine.asked)
-			}
-			engine.mu.Unlock()
-			given.Store(false)
-			r.stop()
-		})
-	}
-	f(true, "yield, lost true")
-	f(false, "checkpoint")
 }

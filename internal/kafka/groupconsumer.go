@@ -64,9 +64,6 @@ type groupConsumer struct {
 	resume func(ctx context.Context, at []models.SourcePosition) (
 		map[models.Partition]models.SourcePosition, error)
 	applied func(models.Partition) int64
-	// nil when state is not shared
-	acquire func(ctx context.Context, at []models.SourcePosition) (
-		map[models.Partition]models.AcquiredPosition, error)
 
 	client *kgo.Client
 	admin  *kadm.Client
@@ -115,7 +112,7 @@ type groupConsumer struct {
 //	                   | commit        | evaluated      |               |
 //
 // Records before replayUntil were evaluated by an earlier run and only rebuild state; nothing
-// below it or below floor is committed.
+// below it is committed.
 type partition struct {
 	models.Partition
 	id      [16]byte
@@ -128,10 +125,8 @@ type partition struct {
 	// the group's offset; -1 for none, or committedUnknown
 	committedOffset int64
 	replayUntil     int64 // records before it were processed by an earlier run
-	// the lowest offset that may be committed: the group's when we acquired the partition
-	floor      int64
-	end, start int64 // of the log; end is the high watermark
-	probedEnd  int64 // end of the last probe; -1 before the first
+	end, start      int64 // of the log; end is the high watermark
+	probedEnd       int64 // end of the last probe; -1 before the first
 	// start of the probe that brought end; zero when a fetch brought it
 	endProbedAt time.Time
 	lastTime    time.Time // timestamp of the last record
@@ -693,7 +688,7 @@ func (g *groupConsumer) offsetsToCommit(
 		if g.applied != nil {
 			next = min(next, g.applied(p.Partition))
 		}
-		if (next == p.committedOffset && !p.pin) || next < max(p.replayUntil, p.floor) {
+		if (next == p.committedOffset && !p.pin) || next < p.replayUntil {
 			continue
 		}
 		if offsets[p.Topic] == nil {
@@ -838,35 +833,6 @@ func (g *groupConsumer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 		g.committing = false
 		g.mu.Unlock()
 	})
-}
-
-// removedFromGroup asks whether the group has removed us. After a pause longer than the session
-// timeout (SIGSTOP, suspend) the client learns it late, while another member reads our
-// partitions.
-func (g *groupConsumer) removedFromGroup(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group = g.cfg.group
-	req.MemberID, req.Generation = g.client.GroupMetadata()
-	if g.cfg.instance != "" {
-		req.InstanceID = &g.cfg.instance
-	}
-	answer, err := req.RequestWith(ctx, g.client)
-	if err != nil {
-		return false // the coordinator is unreachable for other members too
-	}
-	switch kerr.ErrorForCode(answer.ErrorCode) {
-	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
-		g.log.Warn(
-			"session timeout exceeded; this member was removed from the group (raise "+
-				"kafka.session_timeout or check for long pauses)",
-			"group",
-			g.cfg.group,
-		)
-		return true
-	}
-	return false
 }
 
 // progress appends the progress of all partitions to list. Where CaughtUp is set, everything

@@ -91,13 +91,6 @@ func TestRestartKnowsOfOutages(t *testing.T) {
 	f("read by another member", ago(900), true, false, 0)
 	f("a position of an earlier release", time.Time{}, false, false, 0)
 	f("a clock that went back", ago(-900), false, false, 0)
-	acquired := startInput{
-		saved:    &models.SourcePosition{Epoch: -1, Answered: ago(900)},
-		acquired: &models.AcquiredPosition{},
-	}
-	if got := acquired.outage(now, false); got != 0 {
-		t.Errorf("a partition that another member handed over was unreachable for %s", got)
-	}
 	if got := (startInput{}).outage(now, true); got != 0 {
 		t.Errorf("a new partition was unreachable for %s", got)
 	}

@@ -99,22 +99,6 @@ type Checkpointer interface {
 	Rewind() time.Duration
 }
 
-// StateSharer is an Engine that publishes the state of a partition for its next owner. It is
-// found by a type assertion.
-type StateSharer interface {
-	// Acquire is called for newly assigned partitions before they are read. at are their
-	// positions as our own state covers them, with Next -1 for none. It returns how far previous
-	// owners have decided. Records before that only rebuild state; their alerts were notified.
-	Acquire(
-		ctx context.Context,
-		at []models.SourcePosition,
-	) (map[models.Partition]models.AcquiredPosition, error)
-	// Release is called when partitions are revoked: after the checkpoint that covers them, or
-	// without one when they are lost, since another member may have read on. Unless lost, the
-	// next owner gets them after it returns. It never runs beside Apply, Advance or Checkpoint.
-	Release(ctx context.Context, parts []models.Partition, lost bool) error
-}
-
 // Resumer is an Engine that passes on what it is given, to be applied elsewhere and later. It is
 // found by a type assertion, and is no Checkpointer.
 type Resumer interface {
@@ -139,7 +123,6 @@ type Source struct {
 	cfg          SourceConfig
 	engine       Engine
 	checkpointer Checkpointer // the engine, or nil
-	sharer       StateSharer  // the engine, or nil
 	resumer      Resumer      // the engine, or nil
 	log          *slog.Logger
 	counters     counters
@@ -159,9 +142,6 @@ type Source struct {
 	leaving        bool
 	lastCheckpoint time.Time
 	commits        sync.WaitGroup
-	lastRound      time.Time // end of the last round
-	// we may have been removed from the group; nothing is saved or published until that is known
-	fenced bool
 	// the engine has panicked; it is not called any more
 	broken bool
 
@@ -187,7 +167,6 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	cfg.fill()
 	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(chanMutex, 1)}
 	s.checkpointer, _ = engine.(Checkpointer)
-	s.sharer, _ = engine.(StateSharer)
 	s.resumer, _ = engine.(Resumer)
 	s.group = newGroupConsumer(groupConfig{
 		ClientConfig: cfg.Client,
@@ -209,9 +188,6 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
 	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin,
 		newClockGuard(cfg.Clock, s.log)
-	if s.sharer != nil {
-		s.group.acquire = s.sharer.Acquire
-	}
 	if s.resumer != nil {
 		s.group.resume, s.group.applied = s.resumer.Resume, s.resumer.Applied
 		s.group.stateful = true
@@ -386,7 +362,6 @@ func (s *Source) session(ctx context.Context) error {
 	probe.Go(func() { s.group.probe(probing) })
 	defer s.unlessBroken(probe.Wait)
 	defer stop()
-	s.lastRound = time.Now()
 	err = s.loop(ctx)
 	s.finish()
 	return err
@@ -439,7 +414,6 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.broken = true
 	changed := s.group.takeAssignmentChange()
 	if changed {
-		s.fenced = false
 		s.advance()
 	}
 	s.holdBack(batches)
@@ -460,13 +434,8 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.deadLetters.flush() // before the records are passed on as read
 	}
 	s.advance()
-	if s.sharer != nil && time.Since(s.lastRound) >= s.cfg.SessionTimeout {
-		s.fenced = s.group.removedFromGroup(ctx)
-	}
-	s.lastRound = time.Now()
-	if !s.fenced &&
-		(changed || time.Since(s.lastCheckpoint) >= checkpointInterval ||
-			s.checkpointer != nil && s.checkpointer.Urgent()) {
+	if changed || time.Since(s.lastCheckpoint) >= checkpointInterval ||
+		s.checkpointer != nil && s.checkpointer.Urgent() {
 		s.reportShared()
 		if s.checkpoint() {
 			s.group.commitSoon(context.WithoutCancel(ctx), &s.commits)
@@ -544,33 +513,9 @@ func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 	if s.broken {
 		return
 	}
-	if lost { // another member may be further
-		s.releaseState(ctx, parts, true)
-		s.checkpoint()
-		return
-	}
-	if saved := s.checkpoint(); s.releaseState(ctx, parts, false) && saved {
+	if saved := s.checkpoint(); saved && !lost {
 		s.group.commit(ctx, parts)
 	}
-}
-
-// releaseState publishes the state of partitions and returns whether that succeeded. Otherwise
-// the next owner starts from what we published before, and decides again what came since.
-func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool) bool {
-	if s.sharer == nil || len(parts) == 0 {
-		return true
-	}
-	var names []models.Partition
-	for _, p := range parts {
-		names = append(names, p.Partition)
-	}
-	if err := s.sharer.Release(ctx, names, lost); err != nil {
-		s.counters.errors.add("handover", 1)
-		s.log.Error("the state of partitions could not be published; alerts may be notified twice",
-			"group", s.cfg.Group, "error", err)
-		return false
-	}
-	return true
 }
 
 // finish takes the last checkpoint of a session and commits. We still are a member of the group,
@@ -581,8 +526,7 @@ func (s *Source) finish() {
 	defer s.mu.Unlock()
 	s.advance()
 	s.leaving = s.cfg.Exclusive != nil && s.cfg.Exclusive() == nil
-	if saved := s.checkpoint(); s.releaseState(context.Background(), s.group.assigned(), false) &&
-		saved {
+	if s.checkpoint() {
 		s.group.commit(context.Background(), nil)
 	}
 	s.leaving = false

@@ -79,10 +79,6 @@ const SigmaRefused = "sigma-refused"
 // for a check to fail.
 const NoVersion = "no-version"
 
-// SpreadGroups is the lint of rules that several instances cannot share. It needs the record key,
-// by which producers choose the partition.
-const SpreadGroups = "spread-groups"
-
 // Lints are the names of all lints, sorted.
 func Lints() []string {
 	return slices.Sorted(maps.Keys(names))
@@ -97,7 +93,6 @@ var names = func() map[string]bool {
 		AbsentGroup:         true,
 		TooManyGroups:       true,
 		WindowOverRetention: true,
-		SpreadGroups:        true,
 		SigmaRefused:        true,
 		NoVersion:           true,
 	}

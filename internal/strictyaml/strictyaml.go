@@ -35,6 +35,9 @@ type Reader struct {
 	// mistakes get a hint at quotes, and the rest of the file is read as if they were quoted.
 	QueryKeys []string
 
+	// Removed are keys that earlier versions had, with what to do instead.
+	Removed map[string]string
+
 	// Aliases allows YAML's anchors and aliases, for configuration.
 	Aliases bool
 
@@ -246,6 +249,9 @@ func (r *Reader) Mapping(n *Node, known ...string) map[string]*Node {
 func (r *Reader) unknownHint(key string, known []string) string {
 	if len(r.QueryKeys) > 0 && strings.ContainsAny(key, " ()<>") {
 		return "a comma or a brace has split this text; " + quoteQuery
+	}
+	if hint := r.Removed[key]; hint != "" {
+		return hint
 	}
 	return problem.DidYouMean(key, known)
 }

@@ -90,13 +90,6 @@ type Partition struct {
 	Partition int32  `json:"partition"`
 }
 
-// AcquiredPosition is how far the previous owner of a partition has decided it.
-type AcquiredPosition struct {
-	Next      int64 // offset of the next record that it would have read
-	Committed int64 // what the group held by then; -1 when unknown
-	Final     bool  // it gave the partition up there, and has committed just that
-}
-
 // Scanner does the stateless half of evaluating records: it reads them and finds the rules that
 // they match. One goroutine uses a Scanner at a time.
 type Scanner interface {
