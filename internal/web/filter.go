@@ -2,9 +2,12 @@ package web
 
 import (
 	"encoding/json"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
@@ -19,6 +22,7 @@ type alertFilter struct {
 	words   bool // it looks at the text of alerts, with their summary
 	lists   match.Lists
 	decoder *decode.Decoder
+	doc     []byte // of the alert that is looked at
 }
 
 // severityField replaces the field severity, which is another name of a log's level.
@@ -67,27 +71,56 @@ func (f *alertFilter) keeps(a models.Alert) bool {
 	if f.query == nil {
 		return true
 	}
-	doc := map[string]any{"state": a.State, "rule": a.Rule, "value": a.Value}
-	for name, value := range a.Labels {
-		doc[name] = value
-	}
-	delete(doc, "severity")
-	doc[severityField] = a.Severity
-	if f.words {
-		doc["message"] = alertText(a)
-	}
-	value, err := json.Marshal(doc)
-	if err != nil {
-		delete(doc, "value") // NaN and infinity are not JSON
-		value, _ = json.Marshal(doc)
-	}
 	kept := false
 	f.decoder.Decode(
-		&models.Record{Value: value},
+		&models.Record{Value: f.document(&a)},
 		func(l *decode.Log) { kept = kept || match.Eval(f.query, l, f.lists) },
 		func(decode.Reason, string) {},
 	)
 	return kept
+}
+
+// document is an alert as a JSON log, on which the query is evaluated: its labels beside state,
+// rule and value, which a label of the same name replaces.
+func (f *alertFilter) document(a *models.Alert) []byte {
+	doc := append(f.doc[:0], '{')
+	add := func(name, value string) {
+		doc = append(appendString(doc, name), ':')
+		doc = append(appendString(doc, value), ',')
+	}
+	for name, value := range a.Labels {
+		if name != "severity" && name != severityField && (name != "message" || !f.words) {
+			add(name, value)
+		}
+	}
+	for name, value := range map[string]string{"state": string(a.State), "rule": a.Rule} {
+		if _, replaced := a.Labels[name]; !replaced {
+			add(name, value)
+		}
+	}
+	_, replaced := a.Labels["value"]
+	if !replaced && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) { // those are not JSON
+		doc = strconv.AppendFloat(append(doc, `"value":`...), a.Value, 'g', -1, 64)
+		doc = append(doc, ',')
+	}
+	if f.words {
+		add("message", alertText(*a))
+	}
+	doc = append(appendString(append(doc, `"`+severityField+`":`...), a.Severity), '}')
+	f.doc = doc
+	return doc
+}
+
+// appendString appends a text as JSON.
+func appendString(dst []byte, text string) []byte {
+	plain := !strings.ContainsFunc(text, func(c rune) bool {
+		return c < ' ' || c == '"' || c == '\\' || c == utf8.RuneError
+	})
+	if plain {
+		return append(append(append(dst, '"'), text...), '"')
+	}
+	quoted, _ := json.Marshal(text) // of a string it cannot fail
+	return append(dst, quoted...)
 }
 
 // alertText is what words of a filter are looked for in.
