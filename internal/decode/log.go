@@ -745,7 +745,7 @@ func (l *Log) findLevel() {
 	l.levelSeen = true
 	if l.layout != nil && l.layout.level >= 0 {
 		if s := &l.root.Spans[l.layout.level]; s.Kind == String && s.Flags == 0 {
-			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.word != nil &&
+			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.severity > 0 &&
 				!(v.weak() && l.isPriority(l.layout.level)) {
 				l.level, l.from[FieldLevel] = v, source(l.layout.level)
 				return
@@ -762,6 +762,9 @@ func (l *Log) findLevel() {
 		}
 	}
 	outer, at := l.levelOf(l.root)
+	if outer.severity == 0 && outer.explicit() && at != jsonscan.NoSlot {
+		outer = l.earlierLevel(at, outer)
+	}
 	priority := outer.explicit() && l.isPriority(at)
 	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
 		if v, s := l.levelOf(l.under[i]); v.word != nil {
@@ -810,6 +813,27 @@ func (l *Log) levelOfText() level {
 		return v
 	}
 	return pairLevel(text)
+}
+
+// earlierLevel is the level of the first member with the name of the one that was read, if that has
+// a level and the one that was read, the last, has none: many loggers write a field called level
+// behind their own. OpenTelemetry's forms have one level.
+func (l *Log) earlierLevel(at jsonscan.Slot, last level) level {
+	name := l.d.plan.path(at)
+	if len(l.root.Doc) == 0 || l.root.Doc[0] != '{' || strings.HasPrefix(l.format, "otlp") {
+		return last
+	}
+	found := last
+	jsonscan.Members(l.root.Doc, func(key []byte, flags uint8, v jsonscan.Span) bool {
+		if flags != 0 || string(key) != name || v.Kind != String || v.Flags != 0 {
+			return true
+		}
+		if first := l.word(l.root.Doc[v.Start:v.End]); first.severity > 0 {
+			found = first
+		}
+		return false
+	})
+	return found
 }
 
 // isPriority says whether the level in a slot is a priority of syslog. Of those INFO and NOTICE are
