@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,8 +46,19 @@ func FormatYAML(text []byte) ([]byte, error) {
 	if err := yaml.Unmarshal([]byte(strings.Join(lines, "\n")), &root); err != nil {
 		return nil, err
 	}
-	var before yaml.Node
-	if err := yaml.Unmarshal(text, &before); err != nil {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var before, second yaml.Node
+	switch err := d.Decode(&before); {
+	case errors.Is(err, io.EOF): // nothing, or comments alone
+		return text, nil
+	case err != nil:
+		return nil, err
+	}
+	switch err := d.Decode(&second); {
+	case err == nil:
+		return nil, fmt.Errorf(
+			"line %d: a second document begins here; put it into a file of its own", second.Line)
+	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
 	var out bytes.Buffer

@@ -3,6 +3,7 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -24,7 +25,21 @@ func TestFormatYAML(t *testing.T) {
 	f("# first\n\n\nversion: 1\r\n\r\ngroups: [{name: g, rules: []}]\n\n",
 		"# first\n\nversion: 1\n\ngroups: [{name: g, rules: []}]\n")
 	f("a: |\n    one\n\n    two\nb: >-\n  x\n\n  y\n", "a: |\n  one\n\n  two\nb: >-\n  x\n\n  y\n")
+	f("", "")
+	f("# only a comment\n", "# only a comment\n")
+	f("---\na:   1\n", "a: 1\n")
 	f("a:\n- x: 1\n\n- x: 2\n\n# last\n- x: 3\n", "a:\n- x: 1\n\n- x: 2\n\n# last\n- x: 3\n")
+}
+
+func TestFormatRefusesSecondDocument(t *testing.T) {
+	t.Parallel()
+	got, err := FormatYAML([]byte("a: 1\n---\nb:   2\n"))
+	if err == nil || !strings.Contains(err.Error(), "line 2: a second document begins here") {
+		t.Errorf("it is %q, %v", got, err)
+	}
+	if got, err := FormatYAML([]byte("a:   1\n---\n[\n")); err == nil {
+		t.Errorf("with a mistake in the second document it is %q", got)
+	}
 }
 
 // The files of the project can be formatted, or are left as they are; their meaning stays.
