@@ -78,7 +78,6 @@ Exit status: 0, or 1 if --budget is exceeded.`,
 	c.lists.addFlag(cmd)
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(24*time.Hour, "read logs of the topic since this long ago")
-	cmd.MarkFlagsOneRequired("file", "topic", "config")
 	cmd.MarkFlagsMutuallyExclusive("file", "topic")
 	cmd.MarkFlagsMutuallyExclusive("file", "config")
 	return cmd
@@ -222,7 +221,7 @@ func (c *backtestCommand) giveLists(
 		rules.set, err = c.lists.giveAll(rules.set, others...)
 		return err
 	}
-	config, err := c.source.load()
+	config, err := c.source.loadNamed()
 	if err == nil {
 		rules.set, err = c.lists.giveFrom(ctx, config, rules.set, others...)
 	}
@@ -239,7 +238,7 @@ func (c *backtestCommand) logs(
 		rules.decode = func(string) decode.Config { return c.decode }
 		return c.samples()
 	}
-	config, err := c.source.load()
+	config, err := c.source.loadNamed()
 	if err != nil {
 		return nil, err
 	}

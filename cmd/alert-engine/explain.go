@@ -110,11 +110,29 @@ func (c *explainCommand) run(name string) error {
 	}
 	switch {
 	case !found:
-		return fmt.Errorf("no rule is called %q in %s", name, strings.Join(files, ", "))
+		return fmt.Errorf("no rule is called %q in %s%s", name, strings.Join(files, ", "),
+			ruleNames(loaded.set))
 	case !matched:
 		return exitCode(1)
 	}
 	return nil
+}
+
+// ruleNames lists the first rules of a set, for an error.
+func ruleNames(set *rule.Set) string {
+	const most = 10
+	var names []string
+	for _, r := range set.Rules {
+		if len(names) == most {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, r.Name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; there are " + strings.Join(names, ", ")
 }
 
 // explained is what a rule makes of an event, for programs.

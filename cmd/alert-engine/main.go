@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -41,7 +42,13 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			c.SetErr(stderr)
 		}
 	}
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		var c *cobra.Command
+		if c, err = root.ExecuteContextC(ctx); err != nil {
+			err = flagError(c, err)
+		}
+	}
 	if err == nil {
 		return 0
 	}
@@ -69,6 +76,7 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		Example: `  alert-engine demo                             try it without Kafka
   alert-engine check my.rules.yml               check rules
   alert-engine run --brokers kafka:9092 --topic logs --rules my.rules.yml`,
+		Args:          cobra.ArbitraryArgs, // unknownCommand refuses them
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -103,14 +111,36 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newLSPCommand(),
 		newVersionCommand(),
 	)
-	for _, c := range cmd.Commands() {
-		if fits := c.Args; fits != nil {
-			c.Args = func(c *cobra.Command, args []string) error {
-				return hintedArgs(c, fits(c, args))
-			}
-		}
-	}
+	hintArgs(cmd.Commands())
 	return cmd
+}
+
+// unknownCommand returns an error for arguments that name a command which does not exist. Cobra
+// prints the help of a group of commands in that case, and returns no error.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd ||
+		args[0] == cobra.ShellCompNoDescRequestCmd) {
+		return nil
+	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	c, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	if c.Name() == "help" {
+		return unknownCommand(root, rest)
+	}
+	if c.Runnable() || c.ParseFlags(rest) != nil || c.Flags().NArg() == 0 {
+		return nil
+	}
+	name, meant := c.Flags().Arg(0), ""
+	c.SuggestionsMinimumDistance = 2
+	if similar := c.SuggestionsFor(name); len(similar) > 0 {
+		meant = fmt.Sprintf("did you mean %q? ", similar[0])
+	}
+	return fmt.Errorf("unknown command %q for %q; %s%s --help lists the commands", name,
+		c.CommandPath(), meant, c.CommandPath())
 }
 
 // newJSONEncoder returns an encoder whose documents hide nothing and command no terminal.
@@ -120,11 +150,38 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// hintedArgs says where it stands how a command is used that was called with too few arguments, or
-// too many.
-func hintedArgs(c *cobra.Command, err error) error {
-	if err == nil {
-		return nil
+// hintArgs adds to errors about arguments which ones a command takes.
+func hintArgs(commands []*cobra.Command) {
+	for _, c := range commands {
+		hintArgs(c.Commands())
+		fits := c.Args
+		if fits == nil {
+			continue
+		}
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := fits(c, args)
+			switch {
+			case err == nil:
+				return nil
+			case len(args) == 1 && len(c.ValidArgs) > 0:
+				return fmt.Errorf("%w; use one of: %s", err, strings.Join(c.ValidArgs, ", "))
+			}
+			return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
+		}
 	}
-	return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
+}
+
+var exclusiveFlags = regexp.MustCompile(`^if any flags in the group .*; \[(.*)\] were all set$`)
+
+// flagError says in plain words that flags exclude each other, or that one is missing.
+func flagError(c *cobra.Command, err error) error {
+	if strings.HasPrefix(err.Error(), "required flag") {
+		return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
+	}
+	m := exclusiveFlags.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	return fmt.Errorf("--%s exclude each other; %s --help shows how it is used",
+		strings.Join(strings.Fields(m[1]), " and --"), c.CommandPath())
 }

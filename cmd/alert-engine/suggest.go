@@ -65,7 +65,6 @@ With -o it writes a rule file, and beside it a test script which the rules pass.
 	cmd.Flags().BoolVar(&c.json, "json", false, "print each proposal as JSON")
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(7*24*time.Hour, "read logs of the topic since this long ago")
-	cmd.MarkFlagsOneRequired("file", "topic", "config")
 	cmd.MarkFlagsMutuallyExclusive("file", "topic")
 	return cmd
 }
@@ -135,7 +134,7 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 			decode: func(string) decode.Config { return c.decode },
 		}, nil
 	}
-	config, err := c.source.load()
+	config, err := c.source.loadNamed()
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -60,6 +61,16 @@ func (s *topicSource) load() (*app.Config, error) {
 		given["topic"] = s.topics
 	}
 	return app.LoadConfig(configName(s.config), os.Getenv, given)
+}
+
+// loadNamed reads the configuration as load does, and returns an error if neither a configuration
+// nor a setting names a topic: the command can read a file instead.
+func (s *topicSource) loadNamed() (*app.Config, error) {
+	if configName(s.config) == "" && settings(s.cmd)["topic"] == nil &&
+		os.Getenv("ALERT_ENGINE_TOPIC") == "" {
+		return nil, errors.New("no logs are named; use --file or --topic, or --config")
+	}
+	return s.load()
 }
 
 // reader reads the topics of a configuration since the time that was asked for.

@@ -215,9 +215,12 @@ func (r *backtestRun) apply() {
 	r.report.Logs += scan.Logs()
 	for _, rejection := range scan.Rejected() {
 		record := r.batch[rejection.Record]
-		r.reject(
-			fmt.Errorf("record %d: %s: %s", record.Offset+1, rejection.Reason, rejection.Detail),
-		)
+		place := fmt.Sprintf("record %d", record.Offset+1) // of the file
+		if r.Partitions != nil {
+			place = fmt.Sprintf("record at offset %d of %s/%d", record.Offset, record.Topic,
+				record.Partition)
+		}
+		r.reject(fmt.Errorf("%s: %s: %s", place, rejection.Reason, rejection.Detail))
 	}
 	r.engine.Apply(scan)
 	last := r.batch[len(r.batch)-1]

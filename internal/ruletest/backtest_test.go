@@ -38,6 +38,31 @@ func backtestOf(t *testing.T, f Factory, lines string) *Report {
 	return r
 }
 
+// A record of a topic that cannot be read is named by its partition and offset, as tools read it.
+func TestBacktestNamesUnreadableRecord(t *testing.T) {
+	t.Parallel()
+	f := func(partitions []models.Progress, want string) {
+		t.Helper()
+		var got []string
+		b := Backtest{
+			Factory:    counting(sound),
+			Partitions: partitions,
+			Rejected:   func(err error) { got = append(got, err.Error()) },
+		}
+		record := models.Record{Topic: "logs", Partition: 2, Offset: 7, Value: []byte("\x1f\x8b\x08"),
+			Timestamp: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+		_, err := b.Run(context.Background(), func(yield func(decode.Sample, error) bool) {
+			yield(decode.Sample{Record: record, Timed: true}, nil)
+		})
+		if err != nil || len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("it is %q, %v, want %s", got, err, want)
+		}
+	}
+	f([]models.Progress{{Topic: "logs", Partition: 2, Next: 7, End: 8}},
+		"record at offset 7 of logs/2: ")
+	f(nil, "record 1: ")
+}
+
 func errorLines(service string, start time.Time, every time.Duration, n int) string {
 	var b strings.Builder
 	for i := range n {
