@@ -24,12 +24,10 @@ func extractionsOf(path string) (name string, ways []extraction) {
 func (l *Log) extracted(path string) (string, bool) {
 	name, ways := extractionsOf(path)
 	for _, way := range ways {
-		text, ok := l.text(way.from)
-		if !ok {
-			continue
-		}
-		if value, ok := way.find(name, text); ok {
-			return value, true
+		if from := l.fields[way.from]; len(from) > 0 {
+			if value, ok := way.find(name, from[0].text); ok {
+				return value, true
+			}
 		}
 	}
 	return "", false
@@ -41,11 +39,11 @@ func (x extraction) find(name, text string) (string, bool) {
 		return x.inPattern(name, text)
 	case "regexp":
 		r := regexp.MustCompile(x.text)
-		groups := r.FindStringSubmatch(text)
-		if i := r.SubexpIndex(name); groups != nil && i >= 0 {
-			return groups[i], groups[i] != ""
+		at, i := r.FindStringSubmatchIndex(text), r.SubexpIndex(name)
+		if at == nil || i < 0 || at[2*i] < 0 {
+			return "", false
 		}
-		return "", false
+		return text[at[2*i]:at[2*i+1]], true
 	case "logfmt":
 		key, ok := x.key(name)
 		for word := range strings.FieldsSeq(text) {

@@ -1,6 +1,9 @@
 package evaluator
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -25,6 +28,7 @@ type Log struct {
 	fields   map[string][]value // members of arrays, without nulls
 	present  map[string]bool    // and not null, though maybe an array without members
 	numbers  map[string][]Number
+	any      []string // the values of all fields
 }
 
 type value struct{ text string }
@@ -103,6 +107,7 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 			present:  map[string]bool{},
 			numbers:  map[string][]Number{},
 		}
+		l.any = valuesOf(record.Value)
 		r.place++
 		for id := range r.fields.Len() {
 			id := decode.FieldID(id)
@@ -126,6 +131,34 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 		logs = append(logs, l)
 	}, func(decode.Reason, string) {})
 	return logs
+}
+
+// valuesOf are the values of all fields of an object, also those within others.
+func valuesOf(object []byte) (list []string) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber()
+	var all any
+	if decoder.Decode(&all) != nil {
+		return nil
+	}
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for _, one := range v {
+				collect(one)
+			}
+		case []any:
+			for _, one := range v {
+				collect(one)
+			}
+		case nil:
+		default:
+			list = append(list, fmt.Sprint(v))
+		}
+	}
+	collect(all)
+	return list
 }
 
 var masks = []*regexp.Regexp{
@@ -163,7 +196,7 @@ func ReadRules(name string, data []byte) (*Rules, error) {
 func (s *Rules) fields() map[string]bool {
 	paths := map[string]bool{"message": true, "stack_trace": true, "raw": true}
 	query := func(q rule.Query) {
-		leaves(q, func(l *rule.Leaf) { paths[l.Field] = true })
+		leaves(q, func(l *rule.Leaf) { paths[l.Field], paths[l.Other] = true, true })
 	}
 	labels := func(by []rule.Label) {
 		for _, b := range by {
@@ -200,6 +233,7 @@ func (s *Rules) fields() map[string]bool {
 		labels(m.By)
 	}
 	delete(paths, "")
+	delete(paths, rule.AnyField)
 	return paths
 }
 

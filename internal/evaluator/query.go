@@ -28,6 +28,18 @@ func (s *Rules) matches(q rule.Query, l *Log) bool {
 	if leaf.Op == rule.OpLevel {
 		return l.severity > 0 && leaf.Range.Contains(float64(l.severity))
 	}
+	if leaf.Field == rule.AnyField {
+		return slices.ContainsFunc(l.any, func(text string) bool { return s.holds(leaf, text) })
+	}
+	if leaf.Other != "" {
+		return slices.ContainsFunc(l.texts(leaf.Field), func(text string) bool {
+			return slices.ContainsFunc(l.texts(leaf.Other), func(other string) bool {
+				with := *leaf
+				with.Text = other
+				return s.holds(&with, text)
+			})
+		})
+	}
 	fields := []string{leaf.Field}
 	if leaf.Field == "" {
 		fields = []string{"message", "stack_trace"}

@@ -134,6 +134,7 @@ func (d draw) query() string {
 				"ip:10.1.2.3", "ip:@nets", "u:@M", "not u:@M", "u:=@M", "message~refused",
 				`message~"order 17"`, "message~card", `"card refused"`, `u:u\?`, "u:u*", "u:*1",
 				"(u:u1 or ip:*)", "h:(a or b)", "h:(a b)", "level:warn", "level<ERROR", "ev:=A",
+				"*:a", "*:u1", "*~refused", "*:/^[bc]$/", "*>100", "*:refused", "not *:b",
 				"x:(1 or 2)", `h:"a"`, "not (h:a or ev:b)", "message:/refused$/", "ev:/B/i",
 			)
 		}
@@ -152,6 +153,21 @@ func (d draw) query() string {
 		return "(" + leaf() + " or " + leaf() + ")"
 	}
 	return leaf()
+}
+
+// mapQuery is a random query that is written as a map, or as a list.
+func (d draw) mapQuery() string {
+	return d.of(
+		"{ev: [a, b], message|contains: refused}", "{u|endswith: '1'}", "{u|startswith: U}",
+		"{message|contains|all: [order, failed]}", "{ev|re: '^[ab]$'}", "{x|lte: 2.5}",
+		"{x|gt: 2, h: [a, b]}", "{ev|cased: A}", "{ev|exists: true}", "{u|exists: false}",
+		"{h|fieldref: k}", "[refused, '17']", "{'|all': [order, a]}", "[{ev: a}, {h: b, x|gte: 3}]",
+		"{ip|cidr: 10.0.0.0/8}", "{u: ['u?', x]}", "{message: 'order*'}", "{ev: null}",
+		"{sel: {ev: [a, b]}, filter_x: {h: c}, condition: sel and not 1 of filter_*}",
+		"{a: {ev: a}, b: {h: [a, b]}, c: {x|gt: 1}, condition: 2 of them}",
+		"{a: {ev: a}, b: {h: [a, b]}, condition: all of them}", "{message|word: refused}",
+		"{h|neq: a}", "{message|contains: ['17', CARD]}",
+	)
 }
 
 func (d draw) duration() string {
@@ -187,22 +203,34 @@ func (d draw) aggregate() (call, constant string) {
 				"p25",
 				"p90",
 				"p99.9",
+				"p99",
+				"p75",
+				"p33.3",
+				"p66.67",
+				"p1",
 			) + "(" + field + second + ")", d.of(
 				"0",
 				"2.5",
 				"5",
 			)
 	case 9:
-		return "distinct(" + d.of("u", "ev", "x", "h", "t") + second + ")", d.of("0", "1", "2", "3")
+		return "distinct(" + d.of(
+				"u",
+				"ev",
+				"x",
+				"h",
+				"t",
+				"@template",
+			) + second + ")", d.of(
+				"0",
+				"1",
+				"2",
+				"3",
+			)
 	case 10:
 		return d.of("first", "last") + "(" + d.of("x", "y", "t") + ")", d.of("0", "2.5", "5")
 	case 11:
-		return "changed(" + d.of(
-				"ev",
-				"u",
-				"x",
-				"t",
-			) + d.of(
+		return "changed(" + d.of("ev", "u", "x", "t", "@template") + d.of(
 				"",
 				"",
 				", within 5s",
@@ -286,13 +314,18 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if d.in(2) {
 		r["by"] = d.of("[h]", "[h]", "[h, u]", "['h=h|k']", "['w=u']", "['h=t|k']")
 	}
+	if d.more && d.in(2) {
+		r["match"] = d.mapQuery()
+	}
 	switch {
 	case f.sequences && d.in(2):
-		delete(r, "match")
+		if !d.in(4) {
+			delete(r, "match")
+		}
 		d.sequence(r)
 	case f.values && d.in(2):
 		r["when"] = quoted(
-			"new(" + d.of("u", "ev", "x", "h", "t", "u, ev", "ev, h, x", "t, ev") +
+			"new(" + d.of("u", "ev", "x", "h", "t", "@template", "u, ev", "ev, h, x", "t, ev") +
 				d.of("", "", "", ", level>=WARN") + ") > " + d.of("0", "0", "1"),
 		)
 		if d.in(2) {
@@ -710,7 +743,13 @@ func (d draw) fields(f features) map[string]any {
 		maybe(4, "t", "p", "q", []any{"p", "q"}, []any{}, []any{1, 7}, []any{"q", nil, 3}, nil)
 	}
 	maybe(3, "level", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-	m["message"] = d.of("order 17 failed", "connection refused", "Card Refused", "m")
+	m["message"] = d.of(
+		"order 17 failed",
+		"order 4711 failed",
+		"connection refused",
+		"Card Refused",
+		"m",
+	)
 	if d.more {
 		maybe(3, "x", "85 %", "85%", "5k", "1m30s", "PT26.481S", "PT1M30S", "512 KiB", "1_000",
 			"1,000", "0x1F", "inf", "NaN", "-3s", "1.005s", "1005ms", "2 seconds", " 7 ", "1e3",
