@@ -848,7 +848,7 @@ func (l *Log) isPriority(at jsonscan.Slot) bool {
 // time, or with the level.
 func (l *Log) levelOfHead() level {
 	text := l.Value(FieldMessage).Text
-	if l.isAccess || len(text) < 4 {
+	if l.isAccess || len(text) < 4 || startsWithWord(text) {
 		return level{}
 	}
 	h := l.lineHead()
@@ -866,6 +866,17 @@ func (l *Log) levelOfHead() level {
 		}
 	}
 	return textLevel(text, h)
+}
+
+// startsWithWord reports whether a text begins with a word in lower case that belongs to no head of
+// a line, and another word behind it.
+func startsWithWord(text []byte) bool {
+	n := 0
+	for n < len(text) && text[n]-'a' < 26 {
+		n++
+	}
+	return n > 2 && n+1 < len(text) && text[n] == ' ' && text[n+1]|0x20-'a' < 26 &&
+		levelWord(text[:n]).word == nil
 }
 
 // levelOf finds the level in one layer; the zero level means none.

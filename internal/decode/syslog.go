@@ -224,7 +224,10 @@ func followsHost(rest []byte) bool {
 	case '\t': // a line of a stack trace, as Logback sends each by itself
 		return true
 	}
-	if word, _, _ := bytes.Cut(rest, []byte(" ")); bytes.Contains(word, []byte("-PPE-")) {
+	if _, _, _, ok := cutTag(rest); ok {
+		return true
+	}
+	if bytes.Contains(rest[:min(len(rest), 12)], []byte("-PPE-")) {
 		return true // NetScaler
 	}
 	if jsonscan.Digits(rest[:min(len(rest), 6)]) == 5 && len(rest) > 6 && rest[5] == ' ' {
@@ -238,10 +241,11 @@ func followsHost(rest []byte) bool {
 // cutDaemonLevel cuts the level that F5's BIG-IP writes before the tag off the text:
 // notice mcpd[7014]: ...
 func cutDaemonLevel(b []byte) (level, rest []byte) {
-	word, rest, ok := bytes.Cut(b, []byte(" "))
-	if !ok || len(word) < 3 || word[0]-'a' >= 26 || levelWord(word).word == nil {
+	n := bytes.IndexByte(b[:min(len(b), len("emergency "))], ' ')
+	if n < 3 || b[0]-'a' >= 26 || levelWord(b[:n]).word == nil {
 		return nil, b
 	}
+	word, rest := b[:n], b[n+1:]
 	if _, pid, _, ok := cutTag(rest); !ok || pid == nil {
 		return nil, b
 	}
