@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/suggest"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -99,11 +100,21 @@ func newNewCommand() *cobra.Command {
 			if query == "" {
 				query = t.match
 			}
-			if event != "" {
+			if cmd.Flags().Changed("event") {
+				if event == "-" {
+					in, err := io.ReadAll(cmd.InOrStdin())
+					if err != nil {
+						return err
+					}
+					event = strings.TrimRight(string(in), "\r\n")
+				}
 				var err error
 				if query, err = queryOf(event); err != nil {
 					return err
 				}
+			}
+			if _, err := rule.ParseQuery(query); err != nil {
+				return fmt.Errorf("--match: %w", err)
 			}
 			text := strings.ReplaceAll(t.text, "MATCH", strings.ReplaceAll(query, "'", "''"))
 			_, err := io.WriteString(cmd.OutOrStdout(),
@@ -112,7 +123,7 @@ func newNewCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&query, "match", "", "query of the logs")
-	cmd.Flags().StringVarP(&event, "event", "e", "", "a log to make the query from")
+	cmd.Flags().StringVarP(&event, "event", "e", "", "a log to make the query from; - for standard input")
 	cmd.MarkFlagsMutuallyExclusive("match", "event")
 	return cmd
 }
@@ -126,8 +137,12 @@ func queryOf(event string) (query string, err error) {
 	err = errors.New("the event holds no log")
 	record := models.Record{Timestamp: time.Now(), Value: []byte(event)}
 	decoder.Decode(&record, func(l *decode.Log) {
-		query, _ = suggest.LogsLike(l.Entry())
-		err = nil
+		e := l.Entry()
+		query, _ = suggest.LogsLike(e)
+		if err = nil; e.Message == "" && query == "message:*" {
+			err = errors.New("the log has no message, no service and no level from WARN on; " +
+				"give the query by --match")
+		}
 	}, func(reason decode.Reason, detail string) {
 		err = fmt.Errorf("the event cannot be read: %s: %s", reason, detail)
 	})

@@ -31,20 +31,24 @@ func LogsLike(e models.LogEntry) (query, name string) {
 	return strings.Join(terms, " "), alertName(phrase, e.Service)
 }
 
-var plainTerm = regexp.MustCompile(`^[\pL\pN_./@-]+$`)
+var plainTerm = regexp.MustCompile(`^[\pL\pN_./@][\pL\pN_./@-]*$`)
 
 // quoteTerm is text as a term of a query.
 func quoteTerm(text string) string {
-	if plainTerm.MatchString(text) {
-		return text
+	switch strings.ToUpper(text) {
+	case "AND", "OR", "NOT":
+	default:
+		if plainTerm.MatchString(text) {
+			return text
+		}
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
 // constantPart is the longest run of words of a message that do not vary: without digits, quotes
-// and brackets.
+// and brackets. The message contains it as it is, so its words are one blank apart.
 func constantPart(message string) string {
-	message = safetext.Clip(message, 500)
+	message = beginning(message)
 	var best, run []string
 	size := func(words []string) int { return len(strings.Join(words, " ")) }
 	end := func() {
@@ -53,13 +57,20 @@ func constantPart(message string) string {
 		}
 		run = run[:0]
 	}
-	for _, word := range strings.Fields(message) {
+	for message != "" {
+		text := strings.TrimLeftFunc(message, unicode.IsSpace)
+		gap := message[:len(message)-len(text)]
+		word := text
+		if n := strings.IndexFunc(text, unicode.IsSpace); n >= 0 {
+			word = text[:n]
+		}
+		message = text[len(word):]
 		varies := strings.ContainsAny(word, `0123456789"'{}[]()<>=/\@#`) ||
 			safetext.Visible(word) != word
-		if varies || len(run) == 6 {
+		if varies || gap != " " || len(run) == 6 {
 			end()
 		}
-		if !varies {
+		if !varies && word != "" {
 			run = append(run, word)
 			if last := word[len(word)-1]; last == ':' || last == ',' || last == '.' {
 				run[len(run)-1] = strings.TrimRight(word, ":,.")
@@ -72,6 +83,15 @@ func constantPart(message string) string {
 		return ""
 	}
 	return strings.Join(best, " ")
+}
+
+// beginning is the beginning of a long message, up to the last whole word.
+func beginning(message string) string {
+	const most = 2000
+	if len(message) <= most {
+		return message
+	}
+	return message[:strings.LastIndexFunc(message[:most], unicode.IsSpace)+1]
 }
 
 // alertName makes a name of words.

@@ -1,6 +1,9 @@
 package suggest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The constant part of a message is its longest run of words without numbers and names.
 func TestConstantPart(t *testing.T) {
@@ -14,4 +17,23 @@ func TestConstantPart(t *testing.T) {
 	f("user=ann failed to log in", "failed to log in")
 	f("42", "")
 	f(`timeout: "x" took too long`, "took too long")
+	// It is contained in the message, so it ends where the blanks are not single ones.
+	f("too many  open files\nin one process", "in one process")
+	f("cannot\topen", "cannot")
+	f("ошибка базы  данных", "ошибка базы")
+	f(strings.Repeat("a", 3000), "")
+	f("disk full "+strings.Repeat("a", 3000), "disk full")
+	f(strings.Repeat("я", 1500)+" x", "")
+}
+
+// A term that could be an operator of the query language is quoted.
+func TestQuoteTerm(t *testing.T) {
+	for term, want := range map[string]string{
+		"a.b-c": "a.b-c", "----": `"----"`, "-a": `"-a"`, "a b": `"a b"`, "OR": `"OR"`,
+		"not": `"not"`, `a"b`: `"a\"b"`,
+	} {
+		if got := quoteTerm(term); got != want {
+			t.Errorf("%s is %s, not %s", term, got, want)
+		}
+	}
 }
