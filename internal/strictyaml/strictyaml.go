@@ -95,9 +95,10 @@ func (r *Reader) yamlError(data []byte, err error) *problem.Error {
 		Pos:     problem.Pos{File: r.File},
 		Problem: strings.TrimPrefix(err.Error(), "yaml: "),
 	}
+	e.Pos.Line, e.Pos.Column = 1, 1 // the YAML package names no line for the first one
 	if m := yamlLine.FindStringSubmatch(e.Problem); m != nil {
 		e.Pos.Line, _ = strconv.Atoi(m[1])
-		e.Pos.Column, e.Problem = 1, strings.Replace(e.Problem, m[0], "", 1)
+		e.Problem = strings.Replace(e.Problem, m[0], "", 1)
 	}
 	if line, column := tabIndent(data); line > 0 {
 		e.Pos.Line, e.Pos.Column = line, column

@@ -121,6 +121,7 @@ func TestDecodeReportsAllMistakes(t *testing.T) {
 	f("text: a\n---\ntext: b",
 		"f:2:1: a second document begins here; put it into a file of its own")
 	f("list: [a", "f:1:1: did not find expected ',' or ']'")
+	f("list: [[]\ntext: [a]", "f:1:1: did not find expected ',' or ']'")
 }
 
 func TestAliasesAreBounded(t *testing.T) {
