@@ -14,12 +14,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 	"github.com/log-monitoring/alert-engine/internal/store"
 )
 
 // ExportState writes the data directory as a tar archive, compressed with gzip. The process that
 // uses the directory has to be stopped.
 func ExportState(dir string, w io.Writer) (err error) {
+	if err := hasState(dir); err != nil {
+		return err
+	}
 	unlock, err := store.Lock(filepath.Join(dir, stateDir))
 	if err != nil {
 		return fmt.Errorf("export %s: %w", dir, err)
@@ -41,6 +45,15 @@ func ExportState(dir string, w io.Writer) (err error) {
 // stateDir is where the store is, in the data directory.
 const stateDir = "state"
 
+// hasState returns an error if a data directory has no state.
+func hasState(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, stateDir)); err != nil {
+		return fmt.Errorf("there is no state in %s: %w; name the directory with --data-dir", dir,
+			err)
+	}
+	return nil
+}
+
 // stateFS is a data directory without locks.
 type stateFS struct{ fs.FS }
 
@@ -54,23 +67,52 @@ func (f stateFS) ReadDir(name string) ([]fs.DirEntry, error) {
 
 const maxStateFile = 64 << 30
 
+// importDir is where an archive is unpacked, in the data directory.
+const importDir = ".import"
+
 // ImportState unpacks an archive of ExportState into a data directory, which has to be empty or
-// absent.
-func ImportState(dir string, r io.Reader) error {
+// absent. After an error it is empty.
+func ImportState(dir string, r io.Reader) (err error) {
 	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
 		return fmt.Errorf("import into %s: the directory is not empty; use another --data-dir", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(dir) // no name in the archive leads out of it
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	if err := root.Mkdir(importDir, 0o700); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.RemoveAll(importDir)) }()
+	unpacked, err := root.OpenRoot(importDir) // no name in the archive leads out of it
+	if err != nil {
+		return err
+	}
+	defer unpacked.Close()
+	if err := unpack(unpacked, r); err != nil {
+		return err
+	}
+	list, err := fs.ReadDir(unpacked.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := root.Rename(filepath.Join(importDir, e.Name()), e.Name()); err != nil {
+			return err
+		}
+	}
+	return atomicfile.SyncDir(dir)
+}
+
+// unpack unpacks a whole archive that has a state.
+func unpack(root *os.Root, r io.Reader) error {
 	z, err := gzip.NewReader(r)
 	if err != nil {
-		return fmt.Errorf("read archive: %w", err)
+		return fmt.Errorf("read archive: %w; give one of state export", err)
 	}
 	for t := tar.NewReader(z); ; {
 		h, err := t.Next()
@@ -83,6 +125,9 @@ func ImportState(dir string, r io.Reader) error {
 		if err := extract(root, h, t); err != nil {
 			return fmt.Errorf("import %s: %w", h.Name, err)
 		}
+	}
+	if _, err := io.Copy(io.Discard, z); err != nil { // its checksum is at the end
+		return fmt.Errorf("read archive: %w", err)
 	}
 	if _, err := root.Stat(stateDir); err != nil {
 		return errors.New("the archive has no state; it is not one of state export")
@@ -134,8 +179,8 @@ type StatePartition struct {
 
 // InspectState reads a copy of a data directory, which may be in use, and changes nothing.
 func InspectState(dir string) (s StateSummary, err error) {
-	if _, err := os.Stat(filepath.Join(dir, stateDir)); err != nil {
-		return s, fmt.Errorf("there is no state in %s: %w", dir, err)
+	if err := hasState(dir); err != nil {
+		return s, err
 	}
 	scratch, err := os.MkdirTemp("", "alert-engine-state-")
 	if err != nil {

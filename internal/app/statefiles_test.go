@@ -45,6 +45,16 @@ func TestStateExportAndImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := archive.Bytes()
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)-5]++ // of the checksum
+	for _, archive := range [][]byte{damaged, whole[:len(whole)/2], nil, []byte("text")} {
+		if err := ImportState(other, bytes.NewReader(archive)); err == nil {
+			t.Error("a damaged archive is imported")
+		}
+		if left, err := os.ReadDir(other); err != nil || len(left) > 0 {
+			t.Errorf("a damaged archive leaves %v, %v", left, err)
+		}
+	}
 	if err := ImportState(other, bytes.NewReader(whole)); err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +85,13 @@ func TestStateImportRefuses(t *testing.T) {
 		}
 		w.Close()
 		z.Close()
-		err := ImportState(filepath.Join(t.TempDir(), "d"), &b)
+		dir := filepath.Join(t.TempDir(), "d")
+		err := ImportState(dir, &b)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: it leaves %v, %v", name, left, err)
 		}
 	}
 	f(tar.TypeReg, "../evil", "escapes")
