@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -35,7 +36,8 @@ type DoctorFinding struct {
 	Detail string `json:"detail"`
 }
 
-const doctorTimeout = 10 * time.Second
+// doctorTimeout is longer than a reader takes to give up, so its error is shown.
+const doctorTimeout = 15 * time.Second
 
 // doctor collects findings.
 type doctor struct {
@@ -112,6 +114,10 @@ func (d *doctor) topics(ctx context.Context) {
 	k := d.config.Kafka
 	o := d.config.Reader()
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s; check that the port is one of a Kafka broker, and "+
+			"whether it needs kafka.tls", duration.Format(doctorTimeout))
+	}
 	if err != nil {
 		d.add(DoctorError, "topics", "%s: %v",
 			strings.Join(slices.Concat(k.Topics, k.TopicPatterns), ", "), err)
@@ -197,23 +203,19 @@ func (d *doctor) table(ctx context.Context, check string, o kafka.KeyTableConfig
 
 func (d *doctor) dataDir() {
 	dir := string(d.config.DataDir)
-	info, err := os.Stat(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		d.add(DoctorOK, "data_dir", "%s does not exist yet; run creates it", dir)
+	parent := dir
+	_, err := os.Stat(dir)
+	absent := err != nil
+	for err != nil && filepath.Dir(parent) != parent {
+		parent = filepath.Dir(parent) // run creates what is below it
+		_, err = os.Stat(parent)
+	}
+	if err = writable(parent); err != nil {
+		d.add(DoctorError, "data_dir", "%s: %v", dir, err)
 		return
 	}
-	if err == nil && !info.IsDir() {
-		err = errors.New("it is not a directory")
-	}
-	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(dir, ".doctor-"); err == nil {
-			_, err = f.Write(make([]byte, 4096))
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}
-	if err != nil {
-		d.add(DoctorError, "data_dir", "%s: %v", dir, err)
+	if absent {
+		d.add(DoctorOK, "data_dir", "%s does not exist yet; run creates it", dir)
 		return
 	}
 	d.add(DoctorOK, "data_dir", "%s is writable", dir)
@@ -223,6 +225,19 @@ func (d *doctor) dataDir() {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		d.add(DoctorError, "state", "%v", err)
 	}
+}
+
+// writable creates a file in a directory, and removes it.
+func writable(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: it is not a directory", dir)
+	}
+	f, err := os.CreateTemp(dir, ".doctor-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 4096))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 func (d *doctor) listen() {
