@@ -115,11 +115,10 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 	scratch.watermarks.follow(&e.watermarks)
 	scratch.advance()
 	seen := scratch.byFingerprint
-	owners := e.watermarks.translated(&scratch.watermarks)
 	scratch.mu.Unlock()
 	for _, rs := range e.backfilling() {
 		if past := seen[rs.fingerprint]; past != nil {
-			e.finishRule(rs, past, why, owners)
+			e.finishRule(rs, past, why)
 		}
 	}
 	e.unlockAndEmit()
@@ -128,7 +127,7 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 // finishRule makes a rule live with its past. Nothing of it was ever saved, so all of it is marked
 // to be saved. Active alerts have not been notified; if the engine itself is still in the past,
 // they are notified when all is read.
-func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionID) {
+func (e *Engine) finishRule(rs, past *ruleState, why string) {
 	counters := past.counters
 	past.compiledRule, past.createdIn, past.counters = rs.compiledRule, rs.createdIn, rs.counters
 	past.suppressedBy, past.values, past.backfilling = rs.suppressedBy, rs.values, false
@@ -136,11 +135,6 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 	same := e.byName[rs.rule.Name]
 	same[slices.Index(same, rs)] = past
 	rs = past
-	if len(owners) > 0 {
-		rs.groups.each(func(number uint32, _ *group) {
-			rs.setOwner(number, owners[rs.owner(number)])
-		})
-	}
 	rs.continueCounters(counters)
 	rs.changed, rs.backfillError = true, why
 	e.live += rs.groups.live
@@ -150,7 +144,7 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 		ep := m.firingEpisode()
 		switch {
 		case ep == nil:
-		case e.replaying(rs, number, m.lastDecided(ep)):
+		case e.replaying(rs, m.lastDecided(ep)):
 			ep.notified, rs.deferred = tooOld, true
 			m.passOn(m.alertOf(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason))
 		default:
@@ -174,8 +168,8 @@ func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 	}
 }
 
-// follow takes over how far time has come elsewhere, and which partitions are ours. Whatever is
-// decided up to there belongs to the past. When the first log was is not taken over: the rules have
+// follow takes over how far time has come elsewhere. Whatever is decided up to there belongs to the
+// past. When the first log was is not taken over: the rules have
 // only looked since they began to read.
 func (t *watermarks) follow(other *watermarks) {
 	t.now, t.advanced = other.now, other.advanced
@@ -186,17 +180,6 @@ func (t *watermarks) follow(other *watermarks) {
 		pt := t.partition(p)
 		pt.base, pt.reached = max(pt.base, from.base), max(pt.reached, from.reached)
 		pt.lateness, pt.watermark = from.lateness, max(pt.watermark, from.watermark)
-		pt.caughtUp, pt.replay, pt.direct, pt.ours = from.caughtUp, true, 0, from.ours
+		pt.caughtUp, pt.replay, pt.direct = from.caughtUp, true, 0
 	}
-}
-
-// translated are the numbers that partitions have here, by those that they have elsewhere.
-func (t *watermarks) translated(elsewhere *watermarks) []partitionID {
-	numbers := make([]partitionID, len(elsewhere.byID))
-	for i, pt := range elsewhere.byID {
-		if pt != nil {
-			numbers[i] = t.partition(pt.name).number
-		}
-	}
-	return numbers
 }

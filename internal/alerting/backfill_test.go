@@ -1,7 +1,6 @@
 package alerting_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -145,56 +144,6 @@ func TestBackfilledActiveAlertsAreNotified(t *testing.T) {
 	}
 	f(false, "50s shop/Errors{service=a} firing historical")
 	f(true)
-}
-
-// In an engine that shares its topics, what a new rule has read of a partition stands still when
-// that goes to another member.
-func TestBackfillKeepsPartitions(t *testing.T) {
-	w := &world{t: t}
-	w.start(&rule.Set{}, alerting.WithBackfill(), alerting.WithShared())
-	feed := func(engine *alerting.Engine, partition int32) {
-		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"s%d"}`,
-			monday.Format(time.RFC3339Nano), partition)
-		for i := range int64(2) {
-			engine.Apply(
-				engine.NewScanner().
-					Scan([]models.Record{{
-						Topic:     "logs",
-						Partition: partition,
-						Offset:    i,
-						Timestamp: monday,
-						Value:     []byte(value),
-					}}),
-			)
-		}
-	}
-	now := func(after time.Duration, partitions ...int32) {
-		var list []models.Progress
-		for _, p := range partitions {
-			list = append(
-				list,
-				models.Progress{Topic: "logs", Partition: p, Next: 2, End: 2, CaughtUp: true},
-			)
-		}
-		w.engine.Advance(monday.Add(after), list)
-	}
-	if err := w.engine.SetRules(readRules(t, errorRules)); err != nil {
-		t.Fatal(err)
-	}
-	scratch, _ := w.engine.BackfillEngine()
-	for _, p := range []int32{0, 1, 2} {
-		feed(scratch, p)
-		feed(w.engine, 2-p)
-	}
-	now(time.Minute, 0, 1, 2)
-	w.engine.FinishBackfill(scratch, "") // their order at one instant is that of their IDs
-	w.notified(
-		"50s shop/Errors{service=s0} firing",
-		"50s shop/Errors{service=s2} firing",
-		"50s shop/Errors{service=s1} firing",
-	)
-	now(10*time.Minute, 0)
-	w.notified("5m0s shop/Errors{service=s0} resolved")
 }
 
 // A rule that is changed reads its past, in which it has alerts that the rule before it had too.

@@ -3,8 +3,6 @@ package alerting
 import (
 	"encoding/binary"
 	"slices"
-
-	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // An alert is known by its rule, its group and the number of its episode. So no number may be given
@@ -18,12 +16,8 @@ type episodeCounters struct {
 	changed map[string]bool           // keys, since the last save
 }
 
-// episodeCounter is the number of the last episode of a group, when that began, to the second, and
-// the partition of its logs.
-type episodeCounter struct {
-	episode, at uint32
-	owner       partitionID
-}
+// episodeCounter is the number of the last episode of a group, and when that began, to the second.
+type episodeCounter struct{ episode, at uint32 }
 
 const (
 	manyCounters    = 10_000         // groups of a rule: from so many on the oldest are forgotten
@@ -65,10 +59,7 @@ func (n *episodeCounters) expire(now uint32) {
 // nextEpisode gives the episode that begins a number.
 func (m *machine) nextEpisode() {
 	m.g.episodes++
-	if m.e.discards(m.u.owner(m.number)) {
-		return // another member has given it one
-	}
-	m.u.counters.set(m.g.key, episodeCounter{m.g.episodes, m.u.now(), m.u.owner(m.number)})
+	m.u.counters.set(m.g.key, episodeCounter{m.g.episodes, m.u.now()})
 }
 
 // now is the time of the rule in seconds.
@@ -79,10 +70,8 @@ func (rs *ruleState) now() uint32 { return uint32(max(rs.watermark, 0) / 1e9) }
 func (rs *ruleState) continueCounters(past *episodeCounters) {
 	for key, last := range past.last {
 		last.episode += rs.counters.last[key].episode
-		last.owner = noPartition
 		if number, ok := rs.groups.find([]byte(key)); ok {
 			rs.renumber(rs.groups.at(number), last.episode)
-			last.owner = rs.owner(number)
 		}
 		rs.counters.set(key, last)
 	}
@@ -125,26 +114,12 @@ func (e *Engine) saveCounters(full bool, put func(key, value []byte), del func(k
 			}
 			b := binary.AppendUvarint(nil, uint64(last.episode))
 			b = binary.AppendUvarint(b, uint64(last.at))
-			put(idKey(keyCounter, hash, key), e.watermarks.appendOwner(b, last.owner))
+			put(idKey(keyCounter, hash, key), b)
 		}
 		clear(n.changed)
 	}
 }
 
-// appendOwner appends the partition of an owner, or nothing without an owner.
-func (t *watermarks) appendOwner(b []byte, owner partitionID) []byte {
-	if owner == noPartition {
-		return b
-	}
-	p := t.byID[owner].name
-	return appendBlock(binary.AppendVarint(b, int64(p.Partition)), []byte(p.Topic))
-}
-
-func (t *watermarks) readCounter(in *reader) episodeCounter {
-	n := episodeCounter{episode: uint32(in.uvarint()), at: uint32(in.uvarint())}
-	if len(in.b) > 0 {
-		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
-		n.owner = t.partition(p).number
-	}
-	return n
+func readCounter(in *reader) episodeCounter {
+	return episodeCounter{episode: uint32(in.uvarint()), at: uint32(in.uvarint())}
 }

@@ -66,11 +66,6 @@ type Engine struct {
 	event         window.Event
 	total         totals
 	persisted     persistedKeys
-	// of partitions that are read again until we are as far as who had them before
-	inFlight map[partitionID]*inFlightState
-	// partitions of whose alerts something was decided since the last InFlightState
-	changedPartitions map[partitionID]bool
-	discard           bool // transitions are not emitted
 	// by the fingerprint of the rule's ID, also of rules that are gone
 	counters    map[uint64]*episodeCounters
 	late        lateLog
@@ -89,17 +84,15 @@ type totals struct {
 // logs its alerts.
 func NewEngine(opts ...Option) *Engine {
 	e := &Engine{
-		seed:              maphash.MakeSeed(),
-		watermarks:        newWatermarks(),
-		counters:          make(map[uint64]*episodeCounters),
-		inFlight:          make(map[partitionID]*inFlightState),
-		changedPartitions: make(map[partitionID]bool),
+		seed:       maphash.MakeSeed(),
+		watermarks: newWatermarks(),
+		counters:   make(map[uint64]*episodeCounters),
 	}
 	for _, o := range opts {
 		o(&e.opts)
 	}
 	e.opts.withDefaults()
-	e.watermarks.shared, e.watermarks.except = e.opts.shared, e.opts.recordedTopic
+	e.watermarks.except = e.opts.recordedTopic
 	e.scans.New = func() any { return newScan() }
 	e.singles.New = func() any { return e.newScanner() }
 	e.machine.e = e
@@ -180,12 +173,6 @@ func (e *Engine) Apply(s models.Scan) {
 func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.mu.Lock()
 	e.watermarks.advance(now.UnixNano(), progress)
-	e.evictPartitions()
-	for i := range progress {
-		if p := &progress[i]; !p.Replay {
-			e.restoreInFlight(models.Partition{Topic: p.Topic, Partition: p.Partition})
-		}
-	}
 	e.advance()
 	e.unlockAndEmit()
 }
@@ -263,7 +250,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	rs.matches++
 	rs.lastMatch = max(rs.lastMatch, h.time)
 	e.startRule(rs, pt.oldest)
-	watermark := e.watermark(rs, pt.number)
+	watermark := rs.watermark
 	late := watermark != always && h.time <= watermark
 	var behind, allowed time.Duration
 	if late {
@@ -286,10 +273,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		if !e.room(rs, pt, h) {
 			return
 		}
-		number = e.newGroup(rs, string(sc.bytes(h.key)), window.Unknown, pt.number)
-	}
-	if e.opts.shared {
-		rs.setOwner(number, pt.number)
+		number = e.newGroup(rs, string(sc.bytes(h.key)), window.Unknown)
 	}
 	m := e.at(rs, number)
 	if lag := watermark - m.g.win.SweptTo(); watermark != always && lag > 0 &&
@@ -385,9 +369,9 @@ func (e *Engine) at(rs *ruleState, number uint32) *machine {
 	return &e.machine
 }
 
-// newGroup makes a group whose key is known since an instant, and whose logs are on a partition.
-// What lies before the watermark is decided, so nothing begins there.
-func (e *Engine) newGroup(rs *ruleState, key string, known int64, owner partitionID) uint32 {
+// newGroup makes a group whose key is known since an instant. What lies before the watermark is
+// decided, so nothing begins there.
+func (e *Engine) newGroup(rs *ruleState, key string, known int64) uint32 {
 	number := rs.groups.add(key)
 	e.live++
 	g := rs.groups.at(number)
@@ -395,9 +379,8 @@ func (e *Engine) newGroup(rs *ruleState, key string, known int64, owner partitio
 	if last := rs.counters.last[key].episode; last > 0 {
 		g.extend().episodes = last
 	}
-	rs.setOwner(number, owner)
-	if watermark := e.watermark(rs, owner); watermark != always {
-		e.at(rs, number).sweep(watermark)
+	if rs.watermark != always {
+		e.at(rs, number).sweep(rs.watermark)
 	}
 	g.win.Know(known)
 	return number
@@ -458,7 +441,7 @@ func (e *Engine) expect(rs *ruleState, since int64) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		number, ok := rs.groups.find([]byte(key))
 		if !ok {
-			number = e.newGroup(rs, key, since, noPartition)
+			number = e.newGroup(rs, key, since)
 		}
 		m := e.at(rs, number)
 		m.g.extend().expected = true
@@ -536,20 +519,17 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 		rs.observedAt = n
 		rs.groups.each(func(number uint32, _ *group) { e.decide(rs, number) })
 	}
-	for i := range rs.timers {
-		e.decideDue(rs, partitionID(i))
-	}
+	e.decideDue(rs)
 	e.expirations -= e.expireGroups(rs, e.expirations)
 	e.notifyDeferred(rs, d)
 	e.resolveRefusals(rs)
 }
 
-// decideDue decides what is due in the groups of a partition.
-func (e *Engine) decideDue(rs *ruleState, owner partitionID) {
-	watermark := e.watermark(rs, owner)
+// decideDue decides what is due.
+func (e *Engine) decideDue(rs *ruleState) {
 	for {
-		number, due := rs.timers[owner].first()
-		if due > watermark {
+		number, due := rs.timers.first()
+		if due > rs.watermark {
 			return
 		}
 		e.decide(rs, number)
@@ -564,22 +544,20 @@ const expirationsPerAdvance = 1024
 // delay notifications. Dropping a group later makes no difference, since a log of such a group
 // drops it first.
 func (e *Engine) expireGroups(rs *ruleState, most int) (dropped int) {
-	for i := range rs.expiring {
-		for watermark := e.watermark(rs, partitionID(i)); dropped < most; dropped++ {
-			number, due := rs.expiring[i].first()
-			if due > watermark {
-				break
-			}
-			e.decide(rs, number)
+	for ; dropped < most; dropped++ {
+		number, due := rs.expiring.first()
+		if due > rs.watermark {
+			break
 		}
+		e.decide(rs, number)
 	}
 	return dropped
 }
 
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
 func (e *Engine) decide(rs *ruleState, number uint32) {
-	if watermark := e.watermark(rs, rs.owner(number)); watermark != always {
-		e.decideTo(rs, number, watermark)
+	if rs.watermark != always {
+		e.decideTo(rs, number, rs.watermark)
 	}
 }
 
@@ -633,7 +611,7 @@ func (m *machine) sweepTo(upTo int64) {
 func (m *machine) schedule() {
 	due, fades := m.nextDue()
 	if due != never {
-		due = max(due, m.watermark()+1) // everything before was decided
+		due = max(due, m.u.watermark+1) // everything before was decided
 	}
 	m.u.setTimer(m.number, due, fades)
 }
@@ -646,11 +624,28 @@ func (m *machine) scheduleEarlier() {
 	}
 }
 
+// timerHeap is where a group stands when it is due.
+func (rs *ruleState) timerHeap(fades bool) *timerHeap {
+	if fades {
+		return &rs.expiring
+	}
+	return &rs.timers
+}
+
+// setTimer puts a group where it is due.
+func (rs *ruleState) setTimer(number uint32, due int64, fades bool) {
+	g := rs.groups.at(number)
+	if g.expires != fades {
+		rs.timerHeap(g.expires).set(number, never)
+		g.expires = fades
+	}
+	rs.timerHeap(fades).set(number, due)
+}
+
 // drop removes a group.
 func (rs *ruleState) drop(number uint32) {
 	g := rs.groups.at(number)
 	rs.setTimer(number, never, false)
-	rs.setOwner(number, noPartition)
 	delete(rs.alerts, number)
 	delete(rs.lastSeen, number)
 	delete(rs.gaps, number)
@@ -670,7 +665,7 @@ func (e *Engine) decideSuppressed(s *suppressionState, at int64) {
 		}
 		for number := range rs.alerts {
 			m := e.at(rs, number)
-			if to := m.watermark(); m.g.alert.phase == suppressed && to != always {
+			if to := m.u.watermark; m.g.alert.phase == suppressed && to != always {
 				m.sweep(to)
 				rs.touch(number, m.g)
 			}
@@ -688,7 +683,7 @@ func (e *Engine) wake(s *suppressionState) {
 			for number := range rs.alerts {
 				if m := e.at(rs, number); m.g.alert.phase == suppressed {
 					due, _ := m.nextDue()
-					rs.setTimer(number, min(m.g.due, max(due, m.watermark()+1)), false)
+					rs.setTimer(number, min(m.g.due, max(due, m.u.watermark+1)), false)
 				}
 			}
 		}

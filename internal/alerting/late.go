@@ -76,15 +76,11 @@ func (e *Engine) lateBy(
 	pt *partitionTime,
 	at int64,
 ) (behind, allowed time.Duration) {
-	base := rs.base
-	if pt.number != noPartition {
-		base = min(base, pt.base)
-	}
 	allowed = time.Duration(rs.lateness()) - rs.extraLateness
 	if rs.rule.LatenessAuto {
-		allowed = min(allowed, time.Duration(base-e.watermark(rs, pt.number)-1)-rs.extraLateness)
+		allowed = min(allowed, time.Duration(rs.base-rs.watermark-1)-rs.extraLateness)
 	}
-	return time.Duration(base - at), allowed
+	return time.Duration(rs.base - at), allowed
 }
 
 // Late returns the newest matches that came late, newest first.

@@ -81,61 +81,6 @@ func TestLatenessFollowsDelays(t *testing.T) {
 	want("5m0s, decided to 5m0s")
 }
 
-// slowTopic has logs on partition 1 that come 40 s late.
-func slowTopic(until time.Duration) *topic {
-	tp := &topic{}
-	for at := time.Duration(0); at < until; at += 200 * time.Millisecond {
-		tp.late(at, 40*time.Second, "fine")
-	}
-	return tp
-}
-
-// late writes a log that comes some time after its own.
-func (tp *topic) late(at, delay time.Duration, say string) {
-	tp.write(1, monday.Add(at), "s", say)
-	list := tp[1]
-	r := &list[len(list)-1]
-	r.Value = fmt.Appendf(nil, `{"timestamp":%q,"say":%q,"service":"s"}`,
-		monday.Add(at-delay).Format(time.RFC3339Nano), say)
-}
-
-// A member that takes a partition over waits for its logs as long as the member before.
-func TestTakenPartitionKeepsLateness(t *testing.T) {
-	set := readRules(t, autoRules)
-	tp := slowTopic(5 * time.Minute)
-	solo, first := newMember(set, tp), newMember(set, tp)
-	solo.take(1)
-	first.take(1)
-	for _, m := range []*member{solo, first} {
-		m.advance(monday.Add(3 * time.Minute))
-		m.advance(monday.Add(5 * time.Minute))
-	}
-	name := models.Partition{Topic: "logs", Partition: 1}
-	second := newMember(set, tp)
-	first.handTo(t, second, 1, int(first.next[1]), first.engine.InFlightState(name))
-	second.advance(monday.Add(5 * time.Minute))
-	for range 9 {
-		tp.late(5*time.Minute+time.Second, 30*time.Second, "error")
-		tp.late(5*time.Minute+time.Second, 50*time.Second, "error")
-	}
-	for _, at := range []time.Duration{301 * time.Second, 10 * time.Minute} {
-		solo.advance(monday.Add(at))
-		second.advance(monday.Add(at))
-	}
-	if n := second.engine.Stats().Late; n != 0 {
-		t.Errorf("%d logs are late", n)
-	}
-	if diff := cmp.Diff(decisions(solo), decisions(second)); diff != "" ||
-		len(solo.alerts) == 0 {
-		t.Errorf("(-one member +taken over)\n%s", diff)
-	}
-	a, b := solo.engine.Watermarks()[0], second.engine.Watermarks()[0]
-	if a.Lateness != b.Lateness || a.Delays != b.Delays {
-		t.Errorf("lateness %v after %v, want %v after %v", b.Lateness, b.Delays, a.Lateness,
-			a.Delays)
-	}
-}
-
 // A rule that reads its past waits for logs as long as the rules that were there before.
 func TestBackfilledRuleKeepsLateness(t *testing.T) {
 	w := newWorld(t, strings.Replace(autoRules, "Share", "Other", 1), alerting.WithBackfill())

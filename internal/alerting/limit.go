@@ -85,7 +85,7 @@ func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 	if r.first == 0 {
 		r.first = rs.lastMatch
 		r.episodes = max(r.episodes, rs.counters.last[limitKey].episode) + 1
-		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now(), noPartition})
+		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now()})
 		rs.changed = true
 		e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertFiring, r.first))
 		e.opts.logger.Error("group limit reached: logs of further groups raise no alert",
@@ -110,11 +110,9 @@ func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 		return
 	}
 	rs.waitedTo = to
-	for i := range rs.timers {
-		for _, h := range []*timerHeap{&rs.timers[i], &rs.expiring[i]} {
-			for n, due := h.first(); due <= to; n, due = h.first() {
-				e.decideTo(rs, n, to)
-			}
+	for _, h := range []*timerHeap{&rs.timers, &rs.expiring} {
+		for n, due := h.first(); due <= to; n, due = h.first() {
+			e.decideTo(rs, n, to)
 		}
 	}
 }

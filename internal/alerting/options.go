@@ -27,7 +27,6 @@ type options struct {
 	maxGroups   int
 	maxSeries   int
 	values      *Values
-	shared      bool
 	atWatermark bool
 	backfill    bool
 	frames      bool
@@ -92,11 +91,6 @@ func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 // WithMaxSeries bounds the series that record rules have together in the metrics; 50,000 by
 // default.
 func WithMaxSeries(n int) Option { return func(o *options) { o.maxSeries = n } }
-
-// WithShared declares that other engines read other partitions of the same topics, and that all
-// logs of a group are on one partition. Progress given to Advance then names all partitions of the
-// engine and no others. The groups of a released partition stand still until it is back.
-func WithShared() Option { return func(o *options) { o.shared = true } }
 
 // WithFrames declares that several engines apply the same frames and decide the same. Their saved
 // state then covers what one that was restored would otherwise not know for a moment.

@@ -140,14 +140,8 @@ func (m *machine) dueValue(at int64) int64 {
 
 // recordValue records the value of a group from an instant on, or that it has none. Values of an
 // earlier run are not recorded again: at the beginning of a replay windows lack what was before.
-// The same is true of a partition that came from another member, however far back it is read, since
-// logs are found by the times of their records.
 func (m *machine) recordValue(at int64, value float64) {
-	if m.e.replaying(m.u, m.number, at) {
-		return
-	}
-	if o := m.u.owner(m.number); o != noPartition &&
-		at-m.u.condition.Span() < m.e.watermarks.byID[o].since {
+	if m.e.replaying(m.u, at) {
 		return
 	}
 	labels := m.u.alertLabels(m.g.key, m.u.templateData(&models.Alert{}))
@@ -210,7 +204,7 @@ func (e *Engine) collectRecord(
 		prometheus.Labels{"rule": rs.id},
 	)
 	rs.groups.each(func(number uint32, g *group) {
-		if most == 0 || !e.ours(rs, number) {
+		if most == 0 {
 			return
 		}
 		most--

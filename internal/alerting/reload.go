@@ -137,7 +137,7 @@ func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 	for number := range rs.alerts {
 		m := e.at(rs, number)
 		ep := m.firingEpisode()
-		if ep != nil && ep.notified == tooOld && e.ours(rs, number) {
+		if ep != nil && ep.notified == tooOld {
 			m.remind(ep, "firing since before it could be notified")
 		}
 	}
@@ -154,7 +154,7 @@ func (m *machine) firingEpisode() *episode {
 
 // lastDecided is the newest time that is known of an episode.
 func (m *machine) lastDecided(ep *episode) int64 {
-	return max(m.g.alert.decidedTo, ep.firedAt, m.watermark()+1)
+	return max(m.g.alert.decidedTo, ep.firedAt, m.u.watermark+1)
 }
 
 // remind notifies of an episode that fires already.
@@ -162,14 +162,10 @@ func (m *machine) remind(ep *episode, why string) {
 	m.transition(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason+"; "+why)
 }
 
-// replaying reports whether a decision of a rule on a group at an instant was made by an earlier
-// run. What time causes is decided after logs were read, so a replay that has just ended still
-// counts for the time before its end.
-func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
-	if owner := rs.owner(number); owner != noPartition {
-		pt := e.watermarks.byID[owner]
-		return pt.replay || pt.replayed != always && at <= pt.replayed-rs.mostLateness()
-	}
+// replaying reports whether a decision of a rule at an instant was made by an earlier run. What
+// time causes is decided after logs were read, so a replay that has just ended still counts for the
+// time before its end.
+func (e *Engine) replaying(rs *ruleState, at int64) bool {
 	replayed := int64(never)
 	for p, pt := range e.watermarks.partitions {
 		if pt.gone || rs.topics != nil && !rs.topics[p.Topic] ||
@@ -206,7 +202,6 @@ func (e *Engine) resolveOrphans() {
 			StartsAt:   instant(s.Start),
 			EndsAt:     at,
 			Count:      s.Count,
-			Home:       s.home,
 		})
 	}
 	e.persisted.orphans = nil

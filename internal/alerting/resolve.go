@@ -30,11 +30,11 @@ func (m *machine) resolveByHand(alertID, reason string) bool {
 			return false
 		}
 		a.early.byHand = true // the watermark has not come there, and must not fire it again
-		a.early.fellAt = max(a.early.startsAt, m.watermark()+1)
+		a.early.fellAt = max(a.early.startsAt, m.u.watermark+1)
 		m.transition(a.early, models.AlertResolved, a.early.fellAt, reason)
 	case a.phase != idle && m.u.alertID(m.g.key, a.number) == alertID:
 		a.blocked = a.conditionHolds
-		m.resolve(max(a.decidedTo, a.firedAt, m.watermark()+1), reason)
+		m.resolve(max(a.decidedTo, a.firedAt, m.u.watermark+1), reason)
 	default:
 		return false
 	}

@@ -17,9 +17,8 @@ type ruleState struct {
 	hoursSpan    hoursSpan // that was found last
 
 	groups   table
-	expiring []timerHeap   // the same, of groups that only expire
-	timers   []timerHeap   // by owner; a single one when no other member reads our topics
-	owners   []partitionID // of groups, by number; none when no other member reads our topics
+	expiring timerHeap // of groups that only expire
+	timers   timerHeap // of the others
 	// when the newest event of a group was, for rules that wait for silence
 	lastSeen map[uint32]int64
 	// silences that were longer than a key is remembered, and are not decided yet
@@ -93,7 +92,7 @@ func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {
 		started:      always,
 		autoLateness: int64(rule.FirstLateness),
 	}
-	s.timers, s.expiring = []timerHeap{{table: &s.groups}}, []timerHeap{{table: &s.groups}}
+	s.timers, s.expiring = timerHeap{table: &s.groups}, timerHeap{table: &s.groups}
 	if o.values != nil {
 		s.values = o.values.rules[c.id]
 	}

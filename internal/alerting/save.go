@@ -50,7 +50,6 @@ type orphan struct {
 	savedEpisode
 	rule string
 	at   int64
-	home models.Partition
 }
 
 // deleteRule notes that the state of a rule that is gone is to be deleted.
@@ -100,7 +99,7 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 		if rs.backfilling {
 			continue // after a restart it is to be found new again
 		}
-		rs.save(&e.watermarks, full, put, del)
+		rs.save(full, put, del)
 	}
 	for _, s := range e.suppressions {
 		s.save(full, put, del)
@@ -201,13 +200,8 @@ type savedRule struct {
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
-func (rs *ruleState) save(
-	times *watermarks,
-	full bool,
-	put func(key, value []byte),
-	del func(key []byte),
-) {
-	rs.saveGroups(times, full, put, del)
+func (rs *ruleState) save(full bool, put func(key, value []byte), del func(key []byte)) {
+	rs.saveGroups(full, put, del)
 	if !full && !rs.changed {
 		return
 	}
@@ -234,10 +228,7 @@ func (rs *ruleState) save(
 }
 
 func (rs *ruleState) saveGroups(
-	times *watermarks,
-	full bool,
-	put func(key, value []byte),
-	del func(key []byte),
+	full bool, put func(key, value []byte), del func(key []byte),
 ) {
 	for _, key := range rs.removed {
 		if _, again := rs.groups.find([]byte(key)); !again {
@@ -250,7 +241,7 @@ func (rs *ruleState) saveGroups(
 		g.dirty = false
 		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), rs.fingerprint)
 		key = append(key, g.key...)
-		value = rs.appendGroup(value[:0], number, g, times)
+		value = rs.appendGroup(value[:0], number, g)
 		put(key, value)
 	}
 	if full {
@@ -324,13 +315,13 @@ const (
 	hasSamples
 	isExpected
 	hasGaps
-	hasOwner
+	hasOwner // in states of earlier versions: the partition of its logs
 	hasRecorded
 )
 
 // appendGroup appends a group: flags, episodes, when it was last seen, what few groups have, and
 // the window.
-func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *watermarks) []byte {
+func (rs *ruleState) appendGroup(b []byte, number uint32, g *group) []byte {
 	flags := byte(0)
 	if g.alert != nil {
 		flags |= hasAlert
@@ -344,10 +335,6 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 	gaps := rs.gaps[number]
 	if len(gaps) > 0 {
 		flags |= hasGaps
-	}
-	owner := rs.owner(number)
-	if owner != noPartition {
-		flags |= hasOwner
 	}
 	if rs.recorded && g.win.Late() {
 		flags |= hasRecorded
@@ -371,7 +358,6 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 			b = binary.AppendVarint(binary.AppendVarint(b, p.last), p.again)
 		}
 	}
-	b = times.appendOwner(b, owner)
 	if flags&hasRecorded != 0 {
 		b = binary.AppendUvarint(b, math.Float64bits(g.recorded))
 	}
@@ -557,14 +543,14 @@ func (r *restoring) each(key, value []byte) error {
 		}
 		id, rest := binary.BigEndian.Uint64(key[1:]), string(key[9:])
 		if kind == keyCounter {
-			r.e.countersAt(id).last[rest] = r.e.watermarks.readCounter(&in)
+			r.e.countersAt(id).last[rest] = readCounter(&in)
 			break
 		}
 		known := r.rules[id] != nil || r.suppressions[id] != nil
 		if !known {
 			r.e.persisted.delete = append(r.e.persisted.delete, slices.Clone(key))
 			if kind == keyGroup {
-				r.orphan(value, models.Partition{})
+				r.orphan(value)
 			}
 			return nil
 		}
@@ -649,8 +635,8 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 		}
 	}
 	if flags&hasOwner != 0 {
-		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
-		rs.setOwner(number, r.e.watermarks.partition(p).number)
+		in.varint()
+		in.block()
 	}
 	if flags&hasRecorded != 0 {
 		g.extend().recorded = math.Float64frombits(in.uvarint())
@@ -669,7 +655,7 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 
 // orphan notes an alert whose rule is no longer there, and whose logs are on a partition, as far as
 // that is known.
-func (r *restoring) orphan(value []byte, home models.Partition) {
+func (r *restoring) orphan(value []byte) {
 	in := reader{b: value}
 	flags := in.byte()
 	in.uvarint()
@@ -683,16 +669,16 @@ func (r *restoring) orphan(value []byte, home models.Partition) {
 		return
 	}
 	if s.Phase == firing || s.Phase == suppressed {
-		r.e.orphan(s.Rule, s.At, s.Episode, home)
+		r.e.orphan(s.Rule, s.At, s.Episode)
 	}
 	if s.Early != nil && !s.Early.ByHand {
-		r.e.orphan(s.Rule, s.At, *s.Early, home)
+		r.e.orphan(s.Rule, s.At, *s.Early)
 	}
 }
 
-func (e *Engine) orphan(rule string, at int64, ep savedEpisode, home models.Partition) {
+func (e *Engine) orphan(rule string, at int64, ep savedEpisode) {
 	if ep.Notified == wasNotified {
-		e.persisted.orphans = append(e.persisted.orphans, orphan{ep, rule, at, home})
+		e.persisted.orphans = append(e.persisted.orphans, orphan{ep, rule, at})
 	}
 }
 

@@ -168,9 +168,6 @@ func (m *machine) notePeak(at int64) {
 // phases counts a rule's alerts.
 func (e *Engine) phases(rs *ruleState) (up, waiting, silenced int) {
 	for number := range rs.alerts {
-		if !e.ours(rs, number) {
-			continue
-		}
 		switch a := rs.groups.at(number).alert; {
 		case a.phase == firing || a.early != nil && !a.early.byHand:
 			up++
@@ -270,10 +267,8 @@ func (rs *ruleState) memory() int {
 	if seen > 0 {
 		sum = sum / seen * rs.groups.live
 	}
-	for i := range rs.timers {
-		sum += (cap(rs.timers[i].numbers) + cap(rs.expiring[i].numbers)) * 4
-	}
-	return sum + rs.groups.bytes() + 2*cap(rs.owners)
+	sum += (cap(rs.timers.numbers) + cap(rs.expiring.numbers)) * 4
+	return sum + rs.groups.bytes()
 }
 
 // Alerts returns summaries of the alerts that are pending, firing or suppressed at one instant, the
@@ -347,7 +342,7 @@ func (e *Engine) summaries(batch int) []models.Alert {
 // listed is the alert of a group as it is now, if it is to be shown.
 func (e *Engine) listed(m *machine, full bool) (models.Alert, bool) {
 	ep, state := m.current()
-	if ep == nil || !e.ours(m.u, m.number) || e.discards(m.u.owner(m.number)) {
+	if ep == nil {
 		return models.Alert{}, false
 	}
 	at, of := max(ep.firedAt, ep.startsAt), m.alertOf
@@ -435,7 +430,7 @@ func (m *machine) current() (*episode, models.AlertState) {
 
 // newestValue is the value of the condition at the newest of watermark and event.
 func (m *machine) newestValue() float64 {
-	at := max(m.watermark(), m.g.newest(), m.g.win.SweptTo())
+	at := max(m.u.watermark, m.g.newest(), m.g.win.SweptTo())
 	return m.g.win.Value(m.u.condition, at, m.env())
 }
 

@@ -28,7 +28,7 @@ func (m *machine) transition(ep *episode, state models.AlertState, at int64, rea
 		ep.labels = nil // until now they were those of an alert that did not fire
 	}
 	age := m.e.watermarks.now - at
-	replay := m.e.replaying(u, m.number, at)
+	replay := m.e.replaying(u, at)
 	out := m.alertOf(ep, state, at, reason)
 	out.Historical = replay || age > int64(m.e.opts.maxAlertAge)
 	switch state {
@@ -54,10 +54,6 @@ func (m *machine) transition(ep *episode, state models.AlertState, at int64, rea
 	}
 	ep.notifiedLevel = ep.level
 	u.touch(m.number, m.g)
-	if m.e.discards(u.owner(m.number)) {
-		return
-	}
-	m.e.changedPartitions[u.owner(m.number)] = true
 	m.e.transitions = append(m.e.transitions, out)
 	if !early && (state != models.AlertResolved || m.g.alert.phase == firing) {
 		m.passOn(out)
@@ -138,7 +134,6 @@ func (m *machine) summaryOf(
 		Withdrawn:  ep.withdrawn,
 		Shadow:     u.rule.Mode == rule.Shadow,
 		Signal:     u.rule.Mode == rule.Signal,
-		Home:       m.e.home(u, m.number),
 	}
 	if state == models.AlertResolved {
 		value, threshold := m.g.win.DecidingValue(u.condition, at, m.env())

@@ -32,22 +32,18 @@ const (
 type watermarks struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
-	entries    int64            // logs that came one by one
-	progressed bool             // Advance was given partitions
-	except     string           // a topic that only those read who name it
-	shared     bool             // others read partitions of our topics
-	replays    bool             // another engine has read, or reads, the same logs
-	advanced   bool             // Advance was called, so it is known which partitions are ours
-	byID       []*partitionTime // by number, in an engine that shares
+	entries    int64  // logs that came one by one
+	progressed bool   // Advance was given partitions
+	except     string // a topic that only those read who name it
+	replays    bool   // another engine has read, or reads, the same logs
+	advanced   bool   // Advance was called
 }
 
 // partitionTime is how far event time has come in one partition.
 type partitionTime struct {
-	base    int64 // all logs up to here were read, but for disorder; it never goes back
-	reached int64 // the highest time of a log
-	oldest  int64 // the lowest
-	// in an engine that shares: times after it were read from their beginning; always for all
-	since    int64
+	base     int64 // all logs up to here were read, but for disorder; it never goes back
+	reached  int64 // the highest time of a log
+	oldest   int64 // the lowest
 	caughtUp bool
 	replay   bool
 	replayed int64 // the highest time of a log of the last replay
@@ -63,12 +59,9 @@ type partitionTime struct {
 	// was last adapted, and base less it, which does not go back when it grows.
 	lateness, adapted, watermark int64
 	delayClock                   delayClock
-	replays                      bool // see watermarks, of this partition
+	replays                      bool // see watermarks
 
-	name   models.Partition
-	number partitionID
-	ours   bool // the last progress named it
-	gone   bool // no progress has named it for a while, so it holds nothing back
+	gone bool // no progress has named it for a while, so it holds nothing back
 }
 
 func newWatermarks() watermarks {
@@ -82,16 +75,13 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 			base:       always,
 			reached:    always,
 			oldest:     never,
-			since:      always,
 			replayed:   always,
 			watermark:  always,
 			lateness:   int64(rule.FirstLateness),
 			delayClock: delayClock{at: always},
 			replays:    t.replays,
-			name:       p,
 		}
 		t.partitions[p] = pt
-		t.register(pt)
 	}
 	return pt
 }
@@ -100,9 +90,6 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 func (t *watermarks) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
 	pt.measure(s.sampled)
-	if t.shared && pt.reached == always {
-		pt.since = s.newest
-	}
 	pt.reached, pt.oldest = max(pt.reached, s.newest), min(pt.oldest, s.oldest)
 	pt.logs += int64(s.logs)
 	pt.recent.add(&s.recent)
@@ -178,16 +165,13 @@ func (r *recentTimes) reached() int64 {
 // after a while.
 func (t *watermarks) advance(now int64, progress []models.Progress) {
 	t.now, t.advanced = max(t.now, now), true
-	for _, pt := range t.partitions {
-		pt.ours = false
-	}
 	for i := range progress {
 		p := &progress[i]
 		pt := t.partition(models.Partition{Topic: p.Topic, Partition: p.Partition})
 		if pt.replay && !p.Replay {
 			pt.replayed = pt.reached
 		}
-		pt.caughtUp, pt.replay, pt.seen, pt.direct, pt.ours = p.CaughtUp, p.Replay, t.now, 0, true
+		pt.caughtUp, pt.replay, pt.seen, pt.direct = p.CaughtUp, p.Replay, t.now, 0
 		pt.gone = false
 		switch {
 		case p.Settling:
@@ -199,11 +183,8 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 			pt.base = max(pt.base, min(pt.recent.reached(), now))
 		}
 	}
-	if t.shared {
-		t.releasePartitions()
-	}
 	t.progressed = t.progressed || len(progress) > 0
-	if len(progress) == 0 && !t.progressed && !t.shared {
+	if len(progress) == 0 && !t.progressed {
 		// the owner of an engine that is fed log by log sets the time
 		for _, pt := range t.partitions {
 			pt.base = max(pt.base, now)
@@ -214,7 +195,7 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 		if pt.seen == 0 {
 			pt.seen = t.now // restored
 		}
-		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter && !t.shared {
+		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter {
 			pt.gone = true
 			if t.now-pt.seen > forgottenAfter {
 				delete(t.partitions, p)
@@ -233,7 +214,7 @@ func (t *watermarks) alone(pt *partitionTime, logs int) {
 
 // holdsBack says whether a partition holds back the time of those who read it.
 func (t *watermarks) holdsBack(pt *partitionTime) bool {
-	return (pt.ours || !t.shared) && pt.direct == 0 && !pt.gone ||
+	return pt.direct == 0 && !pt.gone ||
 		pt.direct > 0 && t.entries-pt.direct < quietAfter
 }
 

@@ -21,35 +21,22 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Several members of a consumer group may share topics. An alert is then notified by the member
-// that has the partition of its logs, its home, and by no other. The states of alerts whose home
-// another member has stay, but are not handed to the dispatcher. Each change of a state is
-// published, so that the next owner of the partition knows what was notified. Acquire begins
-// with a partition. Release ends with it: its alerts leave their groups without a message, since
-// they are not resolved.
+// The alerts of a cluster have one home, the partition of its frames topic. They are notified by
+// the leader, and by no other member. The states of alerts whose home another member has stay, but
+// are not handed to the dispatcher. Each change of a state is published, so that the next leader
+// knows what was notified. Lead begins with a home. Release ends with it: its alerts leave their
+// groups without a message, since they are not resolved.
 
-// Changelog is what the members of a group know of a partition's alerts, by key: what its previous
-// owner has published.
+// Changelog is what the members of a cluster know of its alerts, by key: what the leaders have
+// published.
 type Changelog map[string][]byte
 
-// Publish passes on, under a key, what the next owner of a partition has to know; nil takes it
-// back. It must not block.
+// Publish passes on, under a key, what the next leader has to know; nil takes it back. It must not
+// block.
 type Publish func(home models.Partition, key string, value []byte)
 
-// How long a state is kept whose partition another member may have.
+// How long a state is kept whose home another member may have.
 const dormancy = 7 * 24 * time.Hour
-
-// Acquire has the alerts of a partition be ours to notify. firing are those that fire according to
-// the engine, without what Options.Live adds; the historical ones among them were notified before.
-// published is what the previous owner has left of them; nil when no other member has had the
-// partition since.
-func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, published Changelog) {
-	n.states.acquire(home, firing, published, time.Now(), n.whole)
-	select {
-	case n.woken <- struct{}{}:
-	default:
-	}
-}
 
 // Lead has all alerts of a cluster be ours to notify, until Release. notified is the notification
 // state that the former leaders have published, with all that they did. firing are the alerts that
@@ -65,7 +52,11 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	n.entering.Unlock()
 	open()
 	n.takeOutbox() // before what fires: it has the transitions as they were decided
-	n.Acquire(home, firing, nil)
+	n.states.acquire(home, firing, time.Now(), n.whole)
+	select {
+	case n.woken <- struct{}{}:
+	default:
+	}
 }
 
 // MergeSilence takes over a silence of another member. It returns the ID of the silence and until
@@ -281,7 +272,6 @@ func (b *states) unsent(homes []models.Partition) bool {
 func (b *states) acquire(
 	home models.Partition,
 	firing []models.Alert,
-	published Changelog,
 	now time.Time,
 	whole func(models.Alert) models.Alert,
 ) {
@@ -289,9 +279,6 @@ func (b *states) acquire(
 	b.owning.Lock()
 	b.homes[home] = true
 	b.owning.Unlock()
-	if published != nil {
-		b.replace(home, published)
-	}
 	known := map[string]bool{}
 	for _, a := range firing {
 		known[a.ID] = true
