@@ -208,6 +208,12 @@ func TestValues(t *testing.T) {
 	low := firing
 	low.Threshold = "< 100"
 	f(low, alertValues{5, 11, 5})
+	page := firing // the severity rose meanwhile
+	page.At, page.Value = at(2), 40
+	want := alertValues{40, 11, 40}
+	if got := valuesOf(page, []models.Alert{firing, page}, nil); got != want {
+		t.Errorf("%+v, not %+v", got, want)
+	}
 }
 
 // Annotations are links only if the rule's author wrote their host.

@@ -411,10 +411,15 @@ func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertV
 	if a.Peak != 0 {
 		v.Peak = peak(v.Peak, a.Peak)
 	}
+	fired := false // later transitions are of other severities
 	for _, t := range transitions {
-		if t.State == models.AlertFiring {
-			v.Firing, v.Peak = t.Value, peak(v.Peak, t.Value)
+		if t.State != models.AlertFiring {
+			continue
 		}
+		if !fired {
+			v.Firing, fired = t.Value, true
+		}
+		v.Peak = peak(v.Peak, t.Value)
 	}
 	end := a.At
 	if a.State != models.AlertResolved {
