@@ -456,32 +456,31 @@ func (e *Engine) advance() {
 	e.expirations = expirationsPerAdvance
 	domains := e.watermarks.progressCache()
 	slowest := int64(never)
+	readsLogs := slices.ContainsFunc(e.rules, func(rs *ruleState) bool { return !rs.readsAlerts })
 	for _, rs := range e.rules {
 		if rs.backfilling {
 			continue
 		}
 		if rs.readsAlerts {
 			e.evaluateAlerts()
-			e.advanceRule(rs, slowest, e.watermarks.progressOf(nil))
+			all := e.watermarks.progressOf(nil)
+			if !readsLogs { // there is no alert that it could wait for
+				slowest = e.decides(rs, all)
+			}
+			e.advanceRule(rs, slowest, all)
 			continue
 		}
 		d := domains(rs)
 		if d.known {
 			rs.autoLateness = d.lateness
-			of := func(d topicsProgress) int64 {
-				if e.opts.atWatermark && d.caughtUp {
-					return d.base
-				}
-				return rs.decides(d.base, d.watermark)
-			}
-			to := of(d)
+			to := e.decides(rs, d)
 			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic
 				all := e.watermarks.progressOf(nil)
 				all.caughtUp = d.caughtUp
-				to = min(to, of(all))
+				to = min(to, e.decides(rs, all))
 			}
 			e.advanceRule(rs, to, d)
-			slowest = min(slowest, rs.watermark, of(d))
+			slowest = min(slowest, rs.watermark, e.decides(rs, d))
 		}
 		rs.behind = !d.known || !d.caughtUp
 	}
@@ -493,6 +492,15 @@ func (e *Engine) advance() {
 			s.expire(slowest)
 		}
 	}
+}
+
+// decides is the last instant that a rule decides. Where nothing comes after what was read it waits
+// for nothing.
+func (e *Engine) decides(rs *ruleState, d topicsProgress) int64 {
+	if e.opts.atWatermark && d.caughtUp {
+		return d.base
+	}
+	return rs.decides(d.base, d.watermark)
 }
 
 // advanceRule moves one rule's watermark, and decides what it reaches.

@@ -70,3 +70,16 @@ groups:
 		t.Errorf("%d logs, %s", a.Count, a.State)
 	}
 }
+
+// Rules about alerts are decided also when there is no other rule.
+func TestRulesAboutAlertsAlone(t *testing.T) {
+	w := newWorld(t, `version: 1
+groups:
+- name: g
+  source: alerts
+  rules: [{alert: NoAlerts, match: 'state:firing', when: count() == 0, window: 5m}]
+`)
+	w.time(0)
+	w.time(time.Hour)
+	w.notified("5m0s g/NoAlerts firing")
+}
