@@ -35,6 +35,7 @@ type group struct {
 	until       instant // the condition does not hold since
 	up          bool    // an episode has begun to fire, or is suppressed
 	muted       bool    // it is suppressed
+	waiting     bool    // it is pending
 	resolving   bool    // the condition of resolve holds
 	severity    string
 	own         map[string]string // the labels of the rule
@@ -204,7 +205,7 @@ func (g *group) step(at instant) {
 		if g.up {
 			g.resolve(at, Number{})
 		}
-		g.reset, g.holds, g.spent, g.resolving = nil, false, false, false
+		g.reset, g.holds, g.spent, g.resolving, g.waiting = nil, false, false, false, false
 	}
 	if g.alive = i >= 0; !g.alive {
 		return
@@ -263,6 +264,12 @@ func (g *group) advance(at instant, v *view, judged bool) {
 	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}
+	waits := g.holds && !g.up && at-g.since < int64(g.r.For) && g.e.set.active(g.r, at)
+	if waits && !g.waiting {
+		g.fired, g.beginning = false, g.since
+		g.tell("pending", at, v.valueOr())
+	}
+	g.waiting = waits
 	if g.holds && (g.up || at-g.since >= int64(g.r.For)) {
 		g.raise(at, v, judged)
 		return

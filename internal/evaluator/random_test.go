@@ -657,11 +657,23 @@ func (d draw) scenario() scenario {
 	if f.alerts {
 		about := map[string]string{
 			"alert": "About", "window": d.duration(),
-			"match": quoted(d.of("state:firing", "state:resolved", "state:firing alertname:R0")),
-			"when":  quoted(d.of("count() > 0", "count() > 1", "distinct(alertname) >= 2")),
+			"match": quoted(d.of("state:firing", "state:resolved", "state:firing alertname:R0",
+				"state:suppressed", "not state:resolved", "alertname:R*", "severity:high", "h:a")),
+			"when": quoted(d.of(
+				"count() > 0",
+				"count() > 1",
+				"distinct(alertname) >= 2",
+				"count(state:firing) > count(state:resolved)",
+				"distinct(rule) > 1",
+				"count() == 0",
+				"since(state:firing) > 30s",
+			)),
 		}
 		if d.in(2) {
-			about["by"] = "[h]"
+			about["by"] = d.of("[h]", "[h]", "[alertname]", "[rule, h]")
+		}
+		if d.in(3) {
+			about["for"] = d.of("5s", "30s")
 		}
 		if f.modes && d.in(2) {
 			about["mode"] = d.of("shadow", "signal")
