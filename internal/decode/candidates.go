@@ -109,6 +109,7 @@ var timeCandidates = []string{
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
 	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",
+	"date_create", "metadata.eventCreationTime",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -253,6 +254,7 @@ type hints struct {
 	resourceMap                                    jsonscan.Slot // OTel consoles
 	detailType, detail, logID                      jsonscan.Slot // EventBridge, Auth0
 	requestText, description                       jsonscan.Slot // API Gateway, Auth0
+	zapLevel, zapTime, zapMessage                  jsonscan.Slot // zap's development encoder
 	// what a shipper parsed, under a key of its own; a list of audit events
 	parsed, processed, items, kind jsonscan.Slot
 
@@ -458,6 +460,7 @@ func (p *fieldPlan) addHints() {
 	h.flatLabels, h.resourceMap = nested("kubernetes.flat_labels"), nested("resource.attributes")
 	h.detailType, h.detail, h.logID = one("detail-type"), one("detail"), one("log_id")
 	h.requestText, h.description = one("requestTime"), one("description")
+	h.zapLevel, h.zapTime, h.zapMessage = one("L"), one("T"), one("M")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
 		one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload, h.metrics = one("schema"), one("payload"), one("metrics")

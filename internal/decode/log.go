@@ -654,6 +654,11 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 			return t, "t", false
 		}
 	}
+	if h := &p.hints; x.Has.Has(h.zapTime) && x.Has.Has(h.zapLevel) && x.Has.Has(h.zapMessage) {
+		if t, ok := l.readTime(x, h.zapTime); ok {
+			return t, "T", false
+		}
+	}
 	// of API Gateway; elsewhere a duration
 	if h := &p.hints; x.Has.Has(h.requestText) && x.Spans[h.requestText].Kind == String &&
 		x.Spans[h.requestText].End-x.Spans[h.requestText].Start >= 19 {
@@ -920,6 +925,9 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	}
 	if x.Has.Has(h.mongoSeverity) && x.Has.Has(h.mongoTime) {
 		return l.readWord(x, h.mongoSeverity), h.mongoSeverity
+	}
+	if x.Has.Has(h.zapLevel) && x.Has.Has(h.zapMessage) {
+		return l.readWord(x, h.zapLevel), h.zapLevel
 	}
 	if x.Has.Has(h.status) && x.Has.Has(h.ddsource) {
 		return l.readWord(x, h.status), h.status

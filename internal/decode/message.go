@@ -60,7 +60,9 @@ func (l *Log) findMessage() Value {
 // that a program passed to its logger, or the reason of a failure.
 func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
-	for _, at := range [...]jsonscan.Slot{h.text, h.args, h.data, h.reason, h.description} {
+	for _, at := range [...]jsonscan.Slot{
+		h.text, h.args, h.data, h.reason, h.description, h.zapMessage,
+	} {
 		if !x.Has.Has(at) {
 			continue
 		}
@@ -68,6 +70,10 @@ func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 		switch at {
 		case h.text, h.description:
 			if s.Kind != String {
+				continue
+			}
+		case h.zapMessage:
+			if s.Kind != String || !x.Has.Has(h.zapLevel) {
 				continue
 			}
 		case h.args, h.data:

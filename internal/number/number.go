@@ -6,6 +6,7 @@
 package number
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 	"strconv"
@@ -372,6 +373,9 @@ func compound(t []byte, constant bool) (Number, bool) {
 // iso8601 reads a duration like PT26.481S or P1DT2H.
 func iso8601(t []byte, constant bool) (Number, bool) {
 	t = t[1:]
+	if bytes.IndexByte(t, ',') >= 0 { // the decimal sign that ISO 8601 prefers
+		t = bytes.ReplaceAll(t, []byte(","), []byte("."))
+	}
 	var total float64
 	time, parts := false, 0
 	last := math.Inf(1)

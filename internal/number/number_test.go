@@ -54,6 +54,7 @@ func TestParseReadsEverySpelling(t *testing.T) {
 	f("1d12h", 129_600_000)
 	f("2m3s4ms", 123_004)
 	f("PT26.481S", 26_481)
+	f("PT26,481S", 26_481)
 	f("pt1m", 60_000)
 	f("P1DT2H", 93_600_000)
 	f("P2W", 1_209_600_000)
