@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,10 +211,10 @@ func (c call) run(ctx context.Context) (text string, failed bool) {
 		}
 	}
 	text = safetext.Clip(out.String(), mcpOutput)
-	if errs.Len() > 0 {
-		text += "\n" + safetext.Clip(errs.String(), mcpOutput/8)
+	if text != "" && errs.Len() > 0 {
+		text += "\n"
 	}
-	return text, code == 1
+	return text + safetext.Clip(errs.String(), mcpOutput/8), code == 1
 }
 
 // withRules is a command over rules.
@@ -240,7 +241,7 @@ func (s *assistant) files(names []string) ([]string, error) {
 	}
 	var files []string
 	for _, name := range names {
-		if _, err := s.root.Stat(name); err != nil {
+		if err := s.inside(name); err != nil {
 			return nil, err
 		}
 		files = append(files, "./"+name) // and never a flag
@@ -248,11 +249,22 @@ func (s *assistant) files(names []string) ([]string, error) {
 	return files, nil
 }
 
+// inside returns an error if a file is not below the directory.
+func (s *assistant) inside(name string) error {
+	_, err := s.root.Stat(name)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; files are those below the directory of the server", name, err)
+	}
+	return nil
+}
+
 // logs are the flags that say where logs are read.
 func (s *assistant) logs(in logsInput) ([]string, error) {
 	if in.LogFile != "" {
-		_, err := s.root.Stat(in.LogFile)
-		return []string{"--file=" + in.LogFile}, err
+		return []string{"--file=" + in.LogFile}, s.inside(in.LogFile)
 	}
 	since := in.Since
 	if since == "" {

@@ -106,12 +106,14 @@ func TestAssistantIsRefused(t *testing.T) {
 	}{
 		{"check", map[string]any{"rules": "version: 1\ngroups:\n- rules: []\n"}, "rules.yml:3:3"},
 		{"check", map[string]any{}, "no rules"},
-		{"check", map[string]any{"files": []string{"/etc/hosts"}}, "/etc/hosts"},
-		{"check", map[string]any{"files": []string{"../x"}}, "../x"},
+		{"check", map[string]any{"files": []string{"/etc/hosts"}}, "/etc/hosts: path escapes"},
+		{"check", map[string]any{"files": []string{"../x"}}, "../x: path escapes"},
+		{"check", map[string]any{"files": []string{"gone.yml"}},
+			"gone.yml: no such file or directory; files are those below the directory"},
 		{"check", map[string]any{"files": []string{"--help"}}, "no such file"},
 		{
 			"backtest", map[string]any{"rules": assistedRules, "log_file": "/etc/hosts"},
-			"/etc/hosts",
+			"/etc/hosts: path escapes",
 		},
 		{
 			"search", map[string]any{"query": "--follow", "topic": "secret"},
@@ -120,7 +122,7 @@ func TestAssistantIsRefused(t *testing.T) {
 		{"stat", map[string]any{"query": "a", "topic": "secret"}, `topic "secret" is not in`},
 	} {
 		text, failed := ask(t, c, call.tool, call.input)
-		if !failed || !strings.Contains(text, call.want) {
+		if !failed || !strings.Contains(text, call.want) || strings.HasPrefix(text, "\n") {
 			t.Errorf("%s %v: %v\n%s", call.tool, call.input, failed, text)
 		}
 	}

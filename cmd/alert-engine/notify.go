@@ -21,6 +21,8 @@ func newNotifyCommand() *cobra.Command {
 		Short: "Preview and test what receivers get",
 		Long: `notify shows the message that each receiver gets of an alert, and sends a sample to a receiver.
 The receivers are those of the configuration of run.`,
+		Example: `  alert-engine notify preview --config alert-engine.yml
+  alert-engine notify test chat --alertmanager-config alertmanager.yml`,
 	}
 	cmd.AddCommand(newNotifyPreviewCommand(), newNotifyTestCommand())
 	return cmd
@@ -68,11 +70,12 @@ of a sample leads to. It sends nothing.`,
 			if err != nil {
 				return err
 			}
+			if len(list) == 0 {
+				return errors.New("no receiver with integrations is configured; name one with " +
+					"--alertmanager-config, --webhook-url or --slack-url, or in the configuration")
+			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), list)
-			}
-			if len(list) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "no receiver with integrations is configured")
 			}
 			for _, p := range list {
 				printPreview(cmd.OutOrStdout(), p)

@@ -51,3 +51,17 @@ func writeHelp(page *bytes.Buffer, c *cobra.Command) {
 		}
 	}
 }
+
+// Every command that does something has an example in its help.
+func TestCommandsHaveExamples(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Example == "" && c.Name() != "version" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRootCommand())
+}

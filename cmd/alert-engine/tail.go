@@ -37,6 +37,9 @@ With --since it starts with past logs.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.out = cmd.OutOrStdout()
+			if c.limit < 0 {
+				return fmt.Errorf("--limit %d: the number is negative", c.limit)
+			}
 			if len(args) > 0 {
 				var err error
 				if c.query, err = rule.ParseQuery(args[0]); err != nil {
@@ -49,7 +52,7 @@ With --since it starts with past logs.`,
 	}
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(0, "start with logs since this long ago; 0 for new logs only")
-	cmd.Flags().IntVar(&c.limit, "limit", 0, "stop after this many logs")
+	cmd.Flags().IntVar(&c.limit, "limit", 0, "stop after this many logs; 0 for no limit")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print each log as JSON")
 	return cmd
 }

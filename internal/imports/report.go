@@ -89,5 +89,9 @@ func (r *Report) Summary() string {
 	if len(rules) == 0 {
 		return "no rules"
 	}
-	return fmt.Sprintf("%d rules: %s", len(rules), strings.Join(parts, ", "))
+	noun := "rules"
+	if len(rules) == 1 {
+		noun = "rule"
+	}
+	return fmt.Sprintf("%d %s: %s", len(rules), noun, strings.Join(parts, ", "))
 }
