@@ -152,8 +152,8 @@ func runCrew(o options) error {
 	return errors.Join(c.compareEach(w, dirs, hook), framesDeleted(addr, topic))
 }
 
-// framesDeleted fails unless frames were deleted: then who has begun with an empty directory has
-// joined from a snapshot.
+// framesDeleted fails unless frames were deleted: then a member that has begun with an empty
+// directory has joined from a snapshot.
 func framesDeleted(addr, topic string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...))
 	if err != nil {

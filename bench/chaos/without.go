@@ -30,8 +30,8 @@ var repairs = map[string][]repair{
 		"func(s firingSpan) { found = found || s.from <= at && at < s.to })\n",
 		"func(s firingSpan) { found = found || s.to == never })\n",
 	}},
-	// A span of records counts however often members pass it on, and who gets a partition reads
-	// some of its records again.
+	// A span of records counts however often members pass it on, and the next owner of a partition
+	// reads some of its records again.
 	"positions": {{
 		"internal/cluster/positions.go",
 		"\tcase at.To <= is.Next:\n\t\treturn 0, Known\n\t}\n",

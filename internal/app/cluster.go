@@ -50,7 +50,7 @@ type clusterMember struct {
 	elected atomic.Bool   // by the group; whether we lead, the topic says
 	epoch   atomic.Int64  // in which we notify
 
-	// one change of who leads at a time; taken before mu, and held while waiting, which a mutex
+	// one change of the leader at a time; taken before mu, and held while waiting, which a mutex
 	// would not be in fake time
 	leading chan struct{}
 	saving  chan struct{} // one checkpoint at a time

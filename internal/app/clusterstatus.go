@@ -131,7 +131,7 @@ var (
 	clusterEpoch = prometheus.NewDesc("alert_engine_cluster_epoch",
 		"Offset of the claim of the present leader; -1 before the first.", nil, nil)
 	clusterMembers = prometheus.NewDesc("alert_engine_cluster_members",
-		"Members that have lately presented themselves.", nil, nil)
+		"Members that have presented themselves in the last 30 seconds.", nil, nil)
 	clusterDiffer = prometheus.NewDesc("alert_engine_cluster_rules_differ",
 		"Members whose rule files are others than the rules in force.", nil, nil)
 	clusterTakeovers = prometheus.NewDesc("alert_engine_cluster_takeovers_total",

@@ -47,7 +47,7 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 //
 //	backfills  evaluate new rules over past logs       ▲ starts last, stops first
 //	source     reads Kafka, drives the state           │ stop: takes the last checkpoint
-//	lists      follow topics that hold members         │ read before the source reads logs
+//	lists      follow topics that hold list values     │ read before the source reads logs
 //	notifier   sends alerts from the outbox            │ stop: finishes attempts under way
 //	server     pages, health, metrics, API             │
 //	state      engine and store, as one                │

@@ -90,7 +90,7 @@ func (p *process) ready() []web.Check {
 			},
 		},
 		{Name: "lists", Err: p.lists.unread},
-		{Name: "members of lists", Err: p.lists.stale, Soft: true},
+		{Name: "list values", Err: p.lists.stale, Soft: true},
 		{Name: "lookups", Err: p.lookups.health, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
 		{Name: "held back notifications", Err: p.notifier.CapacityHealth, Soft: true},

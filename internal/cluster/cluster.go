@@ -12,7 +12,7 @@
 //	                       └──────────────────────────────┘  └─► Fold ─► engine
 //
 // A Fold is a function of the records of the topic: it reads no clock. What counts stands in the
-// topic, in one order: frames, rules, who leads, what was notified, silences, manual resolves.
+// topic, in one order: frames, rules, the leader, what was notified, silences, manual resolves.
 //
 // Each record counts once, because a span of records is applied only where its partition stands
 // (Positions). Time is in the topic too: a member that has read a partition to its end says so, and
@@ -20,5 +20,5 @@
 // stands while its member is dead, stopped or cut off, and nothing is decided on its silence.
 //
 // The leader notifies. It is elected by Kafka's group protocol, begins with its claim in the topic,
-// and notifies only while it has lately read back a tick of its own (Lease).
+// and notifies only while it has read back a tick of its own a moment ago (Lease).
 package cluster

@@ -98,12 +98,12 @@ type Fold struct {
 	since      time.Time
 	sinceBytes int64 // of frames that were applied since
 
-	dirty    map[string]bool // entries of notified
-	quiet    map[string]bool // silences that have changed
-	newRules bool
-	refused  bool // a span of ours was refused, or rules were switched
-	tick     uint64
-	resolved map[int64]bool // by offset: whether an alert was resolved
+	dirty           map[string]bool // entries of notified
+	changedSilences map[string]bool // silences that have changed
+	newRules        bool
+	refused         bool // a span of ours was refused, or rules were switched
+	tick            uint64
+	resolved        map[int64]bool // by offset: whether an alert was resolved
 }
 
 // Seen is a member, and when it presented itself last.
@@ -115,18 +115,18 @@ type Seen struct {
 // NewFold makes a fold that begins with the first record.
 func NewFold(o FoldOptions) *Fold {
 	return &Fold{
-		o:         o,
-		reader:    o.Engine.NewFrameReader(),
-		counts:    Counts{Spans: map[Verdict]int64{}},
-		positions: Positions{},
-		topics:    map[string]Topic{},
-		asked:     map[models.Partition]time.Time{},
-		epoch:     -1,
-		notified:  map[string][]byte{},
-		members:   map[Author]Seen{},
-		silences:  map[string]silence{},
-		dirty:     map[string]bool{},
-		quiet:     map[string]bool{},
+		o:               o,
+		reader:          o.Engine.NewFrameReader(),
+		counts:          Counts{Spans: map[Verdict]int64{}},
+		positions:       Positions{},
+		topics:          map[string]Topic{},
+		asked:           map[models.Partition]time.Time{},
+		epoch:           -1,
+		notified:        map[string][]byte{},
+		members:         map[Author]Seen{},
+		silences:        map[string]silence{},
+		dirty:           map[string]bool{},
+		changedSilences: map[string]bool{},
 	}
 }
 
@@ -407,11 +407,11 @@ func (f *Fold) silence(b []byte) {
 	if id == "" {
 		return
 	}
-	f.silences[id], f.quiet[id] = silence{bytes.Clone(b), until}, true
+	f.silences[id], f.changedSilences[id] = silence{bytes.Clone(b), until}, true
 	for id, s := range f.silences {
 		if f.now.After(s.until) {
 			delete(f.silences, id)
-			f.quiet[id] = true
+			f.changedSilences[id] = true
 		}
 	}
 }
@@ -513,7 +513,7 @@ func (f *Fold) Silent(since time.Duration) (list []Topic) {
 	return list
 }
 
-// Leader is who leads, and since which record; -1 while there is none.
+// Leader is the member that leads, and since which record; -1 while there is none.
 func (f *Fold) Leader() (Author, int64) { return f.leader, f.epoch }
 
 // Leads reports whether we lead, as far as we have read.
@@ -531,7 +531,7 @@ func (f *Fold) Notified() map[string][]byte { return maps.Clone(f.notified) }
 // Rules are those in force; without a hash there are none.
 func (f *Fold) Rules() Rules { return f.rules }
 
-// Members are those that have lately presented themselves.
+// Members are those that have presented themselves within memberGone.
 func (f *Fold) Members() map[Author]Seen {
 	alive := maps.Clone(f.members)
 	maps.DeleteFunc(alive, func(_ Author, s Seen) bool { return f.now.Sub(s.At) > memberGone })

@@ -9,8 +9,8 @@ import (
 )
 
 // A cluster may begin with the state of an instance without a cluster. Its member writes a genesis
-// record as the first record of the frames topic, and a snapshot at the second: who begins with
-// nothing waits for that snapshot.
+// record as the first record of the frames topic, and a snapshot at the second: a member that
+// begins with nothing waits for that snapshot.
 
 // ErrGenesis is the error of a fold that has reached a genesis record with no state: the member has
 // to join from a snapshot.

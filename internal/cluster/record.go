@@ -72,8 +72,8 @@ type Put struct {
 	Value []byte `json:"value,omitempty"`
 }
 
-// Rules are the texts of a set of rules: rule files, rules of other systems as rule files, and the
-// members of lists.
+// Rules are the texts of a set of rules: rule files, rules of other systems as rule files, and list
+// values.
 type Rules struct {
 	Hash      uint64              `json:"hash"`
 	Files     []File              `json:"files"`

@@ -12,11 +12,11 @@ import (
 
 // Keys of a fold's state begin with this, which no key of the engine's does.
 const (
-	savedPrefix = "k/"
-	savedFold   = savedPrefix + "fold"
-	savedRules  = savedPrefix + "rules"
-	savedPut    = savedPrefix + "put/"
-	savedQuiet  = savedPrefix + "silence/"
+	savedPrefix  = "k/"
+	savedFold    = savedPrefix + "fold"
+	savedRules   = savedPrefix + "rules"
+	savedPut     = savedPrefix + "put/"
+	savedSilence = savedPrefix + "silence/"
 )
 
 // saved is the state of a fold beside that of its engine.
@@ -78,16 +78,16 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 	}
 	clear(f.dirty)
 	for id, s := range f.silences {
-		if full || f.quiet[id] {
-			put([]byte(savedQuiet+id), s.encode())
+		if full || f.changedSilences[id] {
+			put([]byte(savedSilence+id), s.encode())
 		}
 	}
-	for id := range f.quiet {
+	for id := range f.changedSilences {
 		if _, ok := f.silences[id]; !ok {
-			del([]byte(savedQuiet + id))
+			del([]byte(savedSilence + id))
 		}
 	}
-	clear(f.quiet)
+	clear(f.changedSilences)
 }
 
 func (s silence) encode() []byte {
@@ -118,13 +118,13 @@ func (f *Fold) Restore(key, value []byte) error {
 		}
 	case strings.HasPrefix(name, savedPut):
 		f.notified[strings.TrimPrefix(name, savedPut)] = append([]byte(nil), value...)
-	case strings.HasPrefix(name, savedQuiet):
+	case strings.HasPrefix(name, savedSilence):
 		until, n := binary.Varint(value)
 		if n <= 0 {
 			return fmt.Errorf("silence %s of the cluster is cut short", name)
 		}
 		s := silence{append([]byte(nil), value[n:]...), time.Unix(until, 0)}
-		f.silences[strings.TrimPrefix(name, savedQuiet)] = s
+		f.silences[strings.TrimPrefix(name, savedSilence)] = s
 		f.o.Silence(s.value)
 	}
 	return nil

@@ -456,8 +456,8 @@ type Election struct {
 
 const electionSession = 10 * time.Second
 
-// Run takes part until ctx is done, and then leaves. elected is called when we are elected, with
-// true, and when another member may be. It must not block.
+// Run is a candidate until ctx is done, and then leaves. elected is called with true when we are
+// elected, and with false when another member may be. It must not block.
 func (e Election) Run(ctx context.Context, elected func(bool)) error {
 	opts, err := e.Client.options(e.Logger)
 	if err != nil {
@@ -507,7 +507,7 @@ func (e Election) Run(ctx context.Context, elected func(bool)) error {
 			return nil
 		}
 		fetches.EachError(func(_ string, _ int32, err error) {
-			limited.warn("election", "no part in the election of the leader; retrying",
+			limited.warn("election", "the election of the leader fails; retrying",
 				"group", e.Group, "error", withHint(err))
 		})
 		if hasErrors(fetches) {
