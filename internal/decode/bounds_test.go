@@ -108,13 +108,14 @@ func TestScratchIsReleased(t *testing.T) {
 		if logs != 1 {
 			t.Errorf("%s: %d logs", name, logs)
 		}
-		for i, b := range d.scratch() {
+		for i, b := range d.scratch {
 			if cap(*b) > keptScratch {
 				t.Errorf("%s: %d bytes of scratch %d", name, cap(*b), i)
 			}
 		}
-		for _, x := range d.layers() {
-			if x.Doc != nil {
+		layers := append(pool{d.root, d.envelopeKept, d.resourceKept}, d.overs...)
+		for _, x := range append(layers, d.unders...) {
+			if x != nil && x.Doc != nil {
 				t.Errorf("%s: a layer keeps %d bytes", name, len(x.Doc))
 			}
 		}

@@ -88,7 +88,8 @@ type Decoder struct {
 	shared2 []byte
 	raw     []byte
 
-	translated []byte // JSON of a value in a binary format
+	translated []byte    // JSON of a value in a binary format
+	scratch    []*[]byte // memory that a record can grow
 	unpacker   unpacker
 
 	rec              *models.Record
@@ -126,6 +127,7 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	}
 	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
+	d.scratch = d.memory()
 	d.gathered = jsonscan.NewBitset(d.plan.Slots)
 	d.anywhere = d.gathered
 	d.log = Log{
@@ -200,19 +202,27 @@ func (d *Decoder) end() {
 	if small {
 		return
 	}
-	for _, b := range d.scratch() {
+	for _, b := range d.scratch {
 		if cap(*b) > keptScratch {
 			*b = nil
 		}
 	}
 	d.flat.bytes, d.flat.scope, d.flat.group = nil, nil, nil
-	for _, x := range d.layers() {
-		x.Reset()
+	d.root.Reset()
+	for _, layers := range [...]pool{d.overs, d.unders} {
+		for _, x := range layers {
+			x.Reset()
+		}
+	}
+	for _, x := range [...]*jsonscan.Extractor{d.envelopeKept, d.resourceKept} {
+		if x != nil {
+			x.Reset()
+		}
 	}
 }
 
-// scratch returns the memory that a record can grow.
-func (d *Decoder) scratch() []*[]byte {
+// memory returns the scratch memory that a record can grow.
+func (d *Decoder) memory() []*[]byte {
 	all := []*[]byte{
 		&d.arena, &d.built, &d.shared, &d.shared2, &d.raw, &d.translated,
 		&d.flat.doc, &d.flat.resourceDoc,
@@ -222,18 +232,6 @@ func (d *Decoder) scratch() []*[]byte {
 	}
 	for i := range d.inner {
 		all = append(all, &d.inner[i])
-	}
-	return all
-}
-
-// layers returns the extractors of all layers, which refer to the record or to scratch memory.
-func (d *Decoder) layers() []*jsonscan.Extractor {
-	all := append([]*jsonscan.Extractor{d.root}, d.overs...)
-	all = append(all, d.unders...)
-	for _, x := range [...]*jsonscan.Extractor{d.envelopeKept, d.resourceKept} {
-		if x != nil {
-			all = append(all, x)
-		}
 	}
 	return all
 }

@@ -166,13 +166,8 @@ func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 	for i := from; i < to; {
 		tag := doc[i]
 		if tag != 1<<3|2 && tag != 2<<3|2 { // an unknown field, or a tag of several bytes
-			field, rest := nextField(doc[i:to])
-			if rest == nil {
-				return doc, false
-			}
-			f.full = f.full || field.number <= 2
-			i = to - len(rest)
-			continue
+			f.full = true
+			return doc, protoFields(doc[from:to], func(protoField) bool { return true })
 		}
 		n, at := length(doc[:to], i+1)
 		if n < 0 {

@@ -814,8 +814,8 @@ func (l *Log) levelOfText() level {
 	if l.isAccess || len(text) < 4 {
 		return level{}
 	}
-	if v := textLevel(text, l.lineHead()); v.word != nil {
-		return v
+	if v := textLevel(text, l.lineHead()); v.word != nil || l.format == "auditd" {
+		return v // pairs of auditd have no level
 	}
 	return pairLevel(text)
 }

@@ -369,9 +369,9 @@ func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 // isHost says whether a word can be the name or address of a machine, and is not the tag that
 // follows it.
 func isHost(word []byte) bool {
-	if model, rest, ok := bytes.Cut(word, []byte(",")); ok { // UniFi: U7PG2,788a20aabbcc,v4.0.42
-		mac, version, ok := bytes.Cut(rest, []byte(","))
-		return ok && isLabel(model) && isLabel(mac) && isLabel(version) && version[0] == 'v'
+	if i := bytes.IndexByte(word, ','); i >= 0 { // UniFi: U7PG2,788a20aabbcc,v4.0.42
+		mac, version, ok := bytes.Cut(word[i+1:], []byte(","))
+		return ok && isLabel(word[:i]) && isLabel(mac) && isLabel(version) && version[0] == 'v'
 	}
 	if len(word) == 0 || len(word) > 255 || word[len(word)-1] == ':' || word[len(word)-1] == ']' ||
 		word[0] == '%' {
