@@ -49,7 +49,8 @@ type Report struct {
 	Warnings []rule.Finding
 	Rules    int
 	Sigma    *SigmaReport // nil when no Sigma rules were checked
-	Others   []string     // configuration, alertmanager.yml, test scripts
+	Files    []string     // that were to be checked
+	Others   []string     // of them: configuration, alertmanager.yml, test scripts
 	// prints what the rules match in the logs that they were compared with; nil for no logs
 	Table func(io.Writer) error
 }
@@ -74,7 +75,7 @@ const StdinName = "<stdin>"
 // without mistakes, what is valid but probably not intended. With logs it also compares the rules
 // with them; an error means that the logs cannot be read.
 func Check(ctx context.Context, o CheckOptions) (*Report, error) {
-	var r Report
+	r := Report{Files: o.Files}
 	var names []string
 	var collections []SigmaConfig
 	texts := slices.Clone(o.Texts)
@@ -321,7 +322,8 @@ func CheckConfig(c *Config) error {
 
 // CheckConfigFiles checks all files that a configuration names, rule files included.
 func CheckConfigFiles(ctx context.Context, c *Config) (*Report, error) {
-	r := Report{Others: []string{cmp.Or(c.file, "configuration")}}
+	file := cmp.Or(c.file, "configuration")
+	r := Report{Files: []string{file}, Others: []string{file}}
 	r.fail(c.file, CheckConfig(c))
 	if len(c.ruleFiles())+len(c.Sigma) == 0 {
 		return &r, nil

@@ -27,8 +27,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	for _, name := range r.Others {
+		// An error of another file is one of a file that a configuration or a script names.
 		if !slices.ContainsFunc(r.Errors, func(e *problem.Error) bool {
-			return e.Pos.File == name
+			return e.Pos.File == name || !slices.Contains(r.Files, e.Pos.File)
 		}) {
 			fmt.Fprintf(w, "%s: ok\n", name)
 		}
