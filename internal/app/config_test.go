@@ -173,7 +173,7 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f("web: {token: '${NOT_SET}'}\n", `c.yml:1:14: environment variable NOT_SET is not set`)
 	f("web: {token_file: /gone}\n", `c.yml: web.token_file: open /gone: no such file or directory`)
-	f("a: b: c\n", `c.yml: mapping values are not allowed in this context`)
+	f("a: b: c\n", `c.yml:1:1: mapping values are not allowed in this context`)
 	f(
 		"kafka: {sasl: {mechanism: SCRAM-SHA-521, username: a}}\n",
 		`c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; did you mean "SCRAM-SHA-512"?`,
