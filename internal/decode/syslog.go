@@ -415,7 +415,7 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	host, text, ok := bytes.Cut(rest, []byte(" "))
 	word, text := cutDaemonLevel(bytes.TrimLeft(text, " "))
 	h := header{time: b[:n], host: host}
-	object := bytes.HasPrefix(text, []byte(`{"`)) &&
+	object := len(text) > 1 && text[0] == '{' && text[1] == '"' &&
 		(old || bytes.ContainsAny(host, "-.0123456789"))
 	if !ok || !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
 		if tag, pid, _, ok := cutTag(rest); !old && !isDyno(tag, pid) || !ok ||

@@ -38,14 +38,12 @@ func (v *civil) zoneWord(t []byte, i int) int {
 	if j >= len(t) {
 		return i
 	}
-	if bytes.HasPrefix(t[j:], []byte(minus)) {
+	switch c := t[j]; {
+	case c == minus[0] && bytes.HasPrefix(t[j:], []byte(minus)):
 		hyphen := append([]byte("-"), t[j+len(minus):min(len(t), j+len(minus)+9)]...)
 		if n := v.offsetAt(hyphen, 0, j > i); n > 0 {
 			return j + len(minus) + n - 1
 		}
-		return i
-	}
-	switch c := t[j]; {
 	case c == 'Z' || c == 'z':
 		if j+1 < len(t) && isWord(t[j+1]) {
 			return i
