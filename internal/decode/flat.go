@@ -299,7 +299,7 @@ type flatLog struct {
 func (d *Decoder) compileFlat() {
 	o := &d.flat
 	for i, name := range recordKeyNames {
-		if k, _ := d.root.Key([]byte(name)); k.Wanted() {
+		if k := d.root.OwnKey([]byte(name)); k.Wanted() {
 			o.keys[i] = k
 		}
 	}

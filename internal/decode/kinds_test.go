@@ -653,6 +653,27 @@ func TestWholeLineIsReadOnce(t *testing.T) {
 	f(`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157`, "", 0)
 }
 
+// OTLP is read after records of so many keys that no more are remembered.
+func TestExportAfterManyKeys(t *testing.T) {
+	many := []byte(`{"message":"m"`)
+	for i := range 1000 {
+		many = fmt.Appendf(many, `,"key%d":%d`, i, i)
+	}
+	d, err := New(Config{}, NewFields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Decode(&models.Record{Value: append(many, '}')}, func(*Log) {}, nil)
+	export := `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityText":"ERROR",` +
+		`"timeUnixNano":"1777889472382000000","body":{"stringValue":"failed"}}]}]}]}`
+	d.Decode(&models.Record{Value: []byte(export)}, func(l *Log) {
+		message, level := string(l.Value(FieldMessage).Text), string(l.Value(FieldLevel).Text)
+		if message != "failed" || level != "ERROR" || l.Time() != 1777889472382000000 {
+			t.Errorf("message %q, level %q, time %d", message, level, l.Time())
+		}
+	}, nil)
+}
+
 // An export whose members are refused is not empty.
 func TestRefusedMembersOfExports(t *testing.T) {
 	f := func(export, want string) {

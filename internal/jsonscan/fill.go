@@ -14,6 +14,16 @@ func (x *Extractor) Key(name []byte) (k *Key, kept bool) {
 	return k, k != &x.unknownKeys[0]
 }
 
+// OwnKey returns the key with a name as Key does. It stays valid, kept or not.
+func (x *Extractor) OwnKey(name []byte) *Key {
+	k, kept := x.Key(name)
+	if !kept {
+		own := *k
+		return &own
+	}
+	return k
+}
+
 // Put stores the value of a key of the outermost object. The last of equal keys wins.
 func (x *Extractor) Put(k *Key, v Span) {
 	if k.plain {
