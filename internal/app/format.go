@@ -12,11 +12,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// blankMark stands for an empty line while YAML is formatted, since the YAML package drops these.
-const blankMark = "#~blank~"
+const (
+	// blankMark stands for an empty line while YAML is formatted, since the YAML package drops
+	// these.
+	blankMark = "#~blank~"
+	// foldMark is the comment of a folded text, which is formatted as a literal one, since the YAML
+	// package joins its lines.
+	foldMark = "#~folded~"
+)
 
 var (
 	markedLines = regexp.MustCompile(`(?m)^[ \t]*` + blankMark + `\n(?:[ \t]*` + blankMark + `\n)*`)
+	folded      = regexp.MustCompile(`(^|[:\-][ \t]+)>([+\-0-9]*)[ \t]*?((?: #.*)?)$`)
+	markedFold  = regexp.MustCompile(`(?m)\|([+\-0-9]*) ` + foldMark)
 	errFormat   = errors.New(
 		"the file cannot be formatted without changing its meaning; it is left as it is")
 )
@@ -25,7 +33,11 @@ var (
 // lists at the level of their key, one empty line at most. Comments, quotes, and the style of lists
 // and maps stay. It returns an error for a text that is not YAML, and changes the meaning of none.
 func FormatYAML(text []byte) ([]byte, error) {
-	if bytes.Contains(text, []byte(blankMark)) {
+	if bytes.Contains(text, []byte(blankMark)) || bytes.Contains(text, []byte(foldMark)) {
+		return nil, errFormat
+	}
+	standIn, ok := standIns(string(text))
+	if !ok {
 		return nil, errFormat
 	}
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
@@ -40,10 +52,17 @@ func FormatYAML(text []byte) ([]byte, error) {
 			lines[i] = indent + blankMark
 			continue
 		}
-		indent = lines[i][:len(lines[i])-len(strings.TrimLeft(lines[i], " "))]
+		content := strings.TrimLeft(lines[i], " ")
+		own := lines[i][:len(lines[i])-len(content)]
+		if strings.HasPrefix(content, "#") && len(own) < len(indent) {
+			lines[i] = indent + content // the level of what follows
+			continue
+		}
+		indent = own
+		lines[i] = folded.ReplaceAllString(lines[i], "$1|$2 "+foldMark+"$3")
 	}
 	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(strings.Join(lines, "\n")), &root); err != nil {
+	if err := yaml.Unmarshal([]byte(standIn.forth.Replace(strings.Join(lines, "\n"))), &root); err != nil {
 		return nil, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -68,7 +87,8 @@ func FormatYAML(text []byte) ([]byte, error) {
 	if err := e.Encode(&root); err != nil {
 		return nil, err
 	}
-	formatted := markedLines.ReplaceAllString(out.String(), "\n")
+	formatted := markedLines.ReplaceAllString(standIn.back.Replace(out.String()), "\n")
+	formatted = markedFold.ReplaceAllString(formatted, ">$1")
 	formatted = strings.Trim(formatted, "\n") + "\n"
 	var after yaml.Node
 	if err := yaml.Unmarshal([]byte(formatted), &after); err != nil || !sameYAML(&before, &after) ||
@@ -76,6 +96,33 @@ func FormatYAML(text []byte) ([]byte, error) {
 		return nil, errFormat
 	}
 	return []byte(formatted), nil
+}
+
+// replacers replace characters, and put them back.
+type replacers struct{ forth, back *strings.Replacer }
+
+// standIns replaces characters beyond the Basic Multilingual Plane, such as emojis, by private ones
+// that the text does not have, since the YAML package writes the former as escapes. It returns
+// false if there are too many.
+func standIns(text string) (r replacers, ok bool) {
+	var forth, back []string
+	seen := map[rune]bool{}
+	next := '\ue000'
+	for _, c := range text {
+		if c <= 0xffff || seen[c] {
+			continue
+		}
+		seen[c] = true
+		for strings.ContainsRune(text, next) {
+			next++
+		}
+		if next > '\uf8ff' {
+			return r, false
+		}
+		forth, back = append(forth, string(c), string(next)), append(back, string(next), string(c))
+		next++
+	}
+	return replacers{strings.NewReplacer(forth...), strings.NewReplacer(back...)}, true
 }
 
 var blockStart = regexp.MustCompile(`(?:^|[:\-][ \t]+)[|>][+\-0-9]*(?:[ \t]+#.*)?$`)

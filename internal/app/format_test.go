@@ -25,6 +25,11 @@ func TestFormatYAML(t *testing.T) {
 	f("# first\n\n\nversion: 1\r\n\r\ngroups: [{name: g, rules: []}]\n\n",
 		"# first\n\nversion: 1\n\ngroups: [{name: g, rules: []}]\n")
 	f("a: |\n    one\n\n    two\nb: >-\n  x\n\n  y\n", "a: |\n  one\n\n  two\nb: >-\n  x\n\n  y\n")
+	f("a: >-\n    one\n    two\nb:\n    - >  # why\n        x\n          y\n",
+		"a: >-\n  one\n  two\nb:\n- > # why\n  x\n    y\n")
+	f("a: \U0001F600\nb:   '\U0001F680 \ue000'\n", "a: \U0001F600\nb: '\U0001F680 \ue000'\n")
+	f("a:\n    b: 1\n#  c: 2\n\n    # text\n    d: 3\n    # more\n\n# e\ne: 4\n",
+		"a:\n  b: 1\n  #  c: 2\n\n  # text\n  d: 3\n  # more\n\n# e\ne: 4\n")
 	f("", "")
 	f("# only a comment\n", "# only a comment\n")
 	f("---\na:   1\n", "a: 1\n")
