@@ -108,6 +108,9 @@ func ImportState(dir string, r io.Reader) (err error) {
 	return atomicfile.SyncDir(dir)
 }
 
+// maxPadding bounds what may stand between the last file of an archive and its checksum.
+const maxPadding = 1 << 20
+
 // unpack unpacks a whole archive that has a state.
 func unpack(root *os.Root, r io.Reader) error {
 	z, err := gzip.NewReader(r)
@@ -126,7 +129,11 @@ func unpack(root *os.Root, r io.Reader) error {
 			return fmt.Errorf("import %s: %w", h.Name, err)
 		}
 	}
-	if _, err := io.Copy(io.Discard, z); err != nil { // its checksum is at the end
+	// the checksum is behind the padding
+	switch _, err := io.CopyN(io.Discard, z, maxPadding); {
+	case err == nil:
+		return errors.New("read archive: it goes on behind its end")
+	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("read archive: %w", err)
 	}
 	if _, err := root.Stat(stateDir); err != nil {
