@@ -188,7 +188,10 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 		n = lateYearOf(b, n)
 		h.time = b[:n]
 		b = bytes.TrimPrefix(b[n:], []byte(":"))
-		b = bytes.TrimLeft(b, " ")
+		b = bytes.TrimPrefix(b, []byte(" "))
+		if len(b) > 0 && b[0] == ' ' && bytes.Contains(b[:min(len(b), 80)], []byte("-PPE-")) {
+			b = b[1:] // NetScaler without a zone
+		}
 		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) &&
 			(followsHost(rest) || startsColumns(rest) && !isNoHost(host) ||
 				isIPv4(host) && len(rest) > 0 && rest[0] != '-') {
