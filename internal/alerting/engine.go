@@ -512,7 +512,7 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	e.startRule(rs, min(d.oldest, d.base))
 	for name := range rs.observes {
 		for _, other := range e.byName[name] {
-			if other != rs && !other.backfilling {
+			if other != rs && !other.backfilling && !e.neverRead(other, d) {
 				watermark = min(watermark, other.watermark)
 			}
 		}
@@ -531,6 +531,13 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	e.expirations -= e.expireGroups(rs, e.expirations)
 	e.notifyDeferred(rs, d)
 	e.resolveRefusals(rs)
+}
+
+// neverRead says whether all is read, and none of it from a topic of a rule: a backtest of one topic
+// does not wait for the alerts of others.
+func (e *Engine) neverRead(rs *ruleState, d topicsProgress) bool {
+	return rs.watermark == always && e.opts.atWatermark && d.caughtUp &&
+		!e.watermarks.progressOf(rs.topics).known
 }
 
 // decideDue decides what is due.

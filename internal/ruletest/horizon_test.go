@@ -3,8 +3,11 @@ package ruletest
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 func TestLatenessOfOtherRules(t *testing.T) {
@@ -59,5 +62,39 @@ tests:
 		list,
 	) > 0 {
 		t.Errorf("failures: %s", strings.Join(list, "\n"))
+	}
+}
+
+// A backtest of one topic decides rules that ask about alerts of another.
+func TestBacktestWithoutObservedTopic(t *testing.T) {
+	set, err := rule.Read("a.rules.yml", []byte(`version: 1
+groups:
+- name: g
+  rules:
+  - {alert: DatabaseDown, source: database, match: 'down'}
+  - {alert: NoDatabase, source: database, when: count() == 0, window: 1s}
+  - {alert: Errors, source: shop, match: 'error', when: count() > 0 and not firing(DatabaseDown)}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Backtest{
+		Factory: EngineFactory(set), Partitions: []models.Progress{{Topic: "shop", End: 2}},
+	}
+	report, err := b.Run(t.Context(), func(yield func(decode.Sample, error) bool) {
+		for i := range int64(2) {
+			at := time.Date(2026, 1, 5, 9, 0, int(30*i), 0, time.UTC)
+			if !yield(decode.Sample{Timed: true, Record: models.Record{
+				Topic: "shop", Offset: i, Timestamp: at, Value: []byte(`{"message":"error"}`),
+			}}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Alerts) != 1 || report.Alerts[0].Rule != "g/Errors" {
+		t.Errorf("%+v", report.Alerts)
 	}
 }
