@@ -494,8 +494,8 @@ func (e *Engine) advance() {
 	}
 }
 
-// decides is the last instant that a rule decides. Where nothing comes after what was read it waits
-// for nothing.
+// decides is the last instant that a rule decides. Where nothing comes after what was read it
+// waits for nothing.
 func (e *Engine) decides(rs *ruleState, d topicsProgress) int64 {
 	if e.opts.atWatermark && d.caughtUp {
 		return d.base
@@ -533,8 +533,8 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	e.resolveRefusals(rs)
 }
 
-// neverRead says whether all is read, and none of it from a topic of a rule: a backtest of one topic
-// does not wait for the alerts of others.
+// neverRead says whether all is read, and none of it from a topic of a rule: a backtest of one
+// topic does not wait for the alerts of others.
 func (e *Engine) neverRead(rs *ruleState, d topicsProgress) bool {
 	return rs.watermark == always && e.opts.atWatermark && d.caughtUp &&
 		!e.watermarks.progressOf(rs.topics).known
