@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
@@ -112,7 +114,35 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newVersionCommand(),
 	)
 	hintArgs(cmd.Commands())
+	completeFlags(cmd.Commands())
 	return cmd
+}
+
+// completeFlags lets a shell complete the values of flags that have few.
+func completeFlags(commands []*cobra.Command) {
+	values := map[string][]string{
+		"format":         decode.Formats(),
+		"log-format":     {"text", "json"},
+		"log-level":      {"debug", "info", "warn", "error"},
+		"sasl-mechanism": app.Mechanisms,
+		"start":          {"start", "end"},
+	}
+	for _, c := range commands {
+		completeFlags(c.Commands())
+		for name, list := range values {
+			if c.Flags().Lookup(name) != nil {
+				completeFlag(c, name, list)
+			}
+		}
+	}
+}
+
+// completeFlag lets a shell complete the values of a flag that the command has.
+func completeFlag(c *cobra.Command, name string, values []string) {
+	complete := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(name, complete); err != nil {
+		panic(err) // the flag exists, and is completed once
+	}
 }
 
 // unknownCommand returns an error for arguments that name a command which does not exist. Cobra
