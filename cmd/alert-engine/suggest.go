@@ -190,6 +190,9 @@ func (c *suggestCommand) survey(
 				survey.To.Format(time.RFC3339))
 		}
 	}
+	if survey.Logs == 0 && c.file != "" {
+		return fmt.Errorf("%s has no readable logs; name the --format", logs.name)
+	}
 	if survey.Logs == 0 {
 		return fmt.Errorf(
 			"%s has no readable logs; look further back with --since, or name the --format",
@@ -292,6 +295,9 @@ func (c *suggestCommand) checkOutput() error {
 			"-o %s: name it *.rules.yml, the name of rule files",
 			safetext.ClipLine(c.output, 200),
 		)
+	}
+	if _, err := os.Stat(filepath.Dir(c.output)); err != nil {
+		return err
 	}
 	for _, name := range []string{c.output, c.script()} {
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {

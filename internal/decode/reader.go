@@ -97,10 +97,14 @@ func Read(r io.Reader, name string, o ReadOptions) iter.Seq2[Sample, error] {
 			}
 			if err != nil {
 				err = fmt.Errorf("%s:%d: %w", name, n, err)
-				if yield(Sample{Line: n}, err) && errors.Is(err, errLongLine) {
-					continue
+				if !errors.Is(err, errLongLine) {
+					yield(Sample{}, err)
+					return
 				}
-				return
+				if !yield(Sample{Line: n}, err) {
+					return
+				}
+				continue
 			}
 			s := Sample{
 				Line: n,

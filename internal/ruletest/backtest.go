@@ -36,7 +36,8 @@ type Backtest struct {
 	Partitions []models.Progress
 }
 
-// Run evaluates the records. When ctx ends before they do, the report says so.
+// Run evaluates the records. When ctx ends before they do, the report says so. It returns an error
+// when the records cannot be read to their end.
 func (b Backtest) Run(
 	ctx context.Context,
 	samples iter.Seq2[decode.Sample, error],
@@ -62,11 +63,16 @@ func (b Backtest) Run(
 	}
 	r.scanner = r.engine.NewScanner()
 	for s, err := range samples {
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
+			if s.Line == 0 { // not of a line: the rest cannot be read
+				return nil, err
+			}
 			r.reject(err)
 			continue
 		}
-		r.take(s)
+		if err == nil {
+			r.take(s)
+		}
 		if r.report.Truncated = ctx.Err() != nil; r.report.Truncated {
 			break
 		}

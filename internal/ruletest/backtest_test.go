@@ -2,8 +2,11 @@ package ruletest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +64,28 @@ func TestBacktestNamesUnreadableRecord(t *testing.T) {
 	f([]models.Progress{{Topic: "logs", Partition: 2, Next: 7, End: 8}},
 		"record at offset 7 of logs/2: ")
 	f(nil, "record 1: ")
+}
+
+// Records that cannot be read to their end give no report: it would be one of a part of them.
+func TestBacktestOfUnreadableRest(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write([]byte(errorLines("shop", time.Unix(0, 0), time.Second, 100)))
+	z.Close()
+	file := decode.Read(bytes.NewReader(packed.Bytes()[:packed.Len()/2]), "lines",
+		decode.ReadOptions{})
+	lost := errors.New("no broker")
+	topic := func(yield func(decode.Sample, error) bool) {
+		record := models.Record{Topic: "logs", Value: []byte("x"), Timestamp: time.Unix(9, 0)}
+		_ = yield(decode.Sample{Record: record, Timed: true}, nil) && yield(decode.Sample{}, lost)
+	}
+	for _, samples := range []iter.Seq2[decode.Sample, error]{file, topic} {
+		b := Backtest{Factory: counting(sound), Rejected: func(err error) { t.Error(err) }}
+		if r, err := b.Run(context.Background(), samples); err == nil {
+			t.Errorf("it is %+v", r)
+		}
+	}
 }
 
 func errorLines(service string, start time.Time, every time.Duration, n int) string {
