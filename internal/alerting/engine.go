@@ -30,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -46,6 +47,7 @@ type Engine struct {
 	singles sync.Pool // of *scanner, for logs that come one by one
 	// values of which a regular expression read only the beginning
 	regexpsCut atomic.Int64
+	notices    [decode.NoticeCount]atomic.Uint64 // of logs, since the start
 
 	changing sync.Mutex // serialises changes of the rules
 	// keeps transitions in order while they are emitted; taken before mu is released

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
 // collector reads the engine's counters when it is asked, so that nothing is paid for them while
@@ -20,6 +22,11 @@ var (
 	descFutureTimes = desc(
 		"future_times_total",
 		"Logs with a time too far ahead of their record; the time of the record was used.",
+	)
+	descNotices = desc(
+		"log_faults_total",
+		"Logs that were read in spite of a fault, by fault.",
+		"fault",
 	)
 	descRegexpCut = desc(
 		"regexp_cut_total",
@@ -70,6 +77,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count(descLogs, float64(e.total.logs))
 	count(descRejected, float64(e.total.rejected))
 	count(descFutureTimes, float64(e.total.futureTimes))
+	for n := range e.notices {
+		count(descNotices, float64(e.notices[n].Load()), decode.Notice(n).String())
+	}
 	count(descRegexpCut, float64(e.regexpsCut.Load()))
 	for p, pt := range e.watermarks.partitions {
 		if pt.base == always || pt.gone {

@@ -75,6 +75,11 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 			s.record = i
 			d.Decode(&records[i], s.each, s.reject)
 		}
+		for n, count := range d.TakeNotices() {
+			if count > 0 {
+				s.e.notices[n].Add(count)
+			}
+		}
 	}
 	done := s.scan
 	s.scan = nil

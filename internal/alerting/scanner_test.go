@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -168,4 +169,24 @@ func TestMemoryOfGroups(t *testing.T) {
 		t.Errorf("a group takes %.1f bytes", each)
 	}
 	runtime.KeepAlive(e)
+}
+
+// A log that is read in spite of a fault is counted, by the fault.
+func TestFaultsOfLogsAreCounted(t *testing.T) {
+	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
+	s := e.NewScanner()
+	s.Scan([]models.Record{
+		{Topic: "logs", Value: []byte(`{"level":"ERROR","user":"ann"}`)},
+		{Topic: "logs", Offset: 1, Value: []byte(`{"level":"ERROR","user":"an`)},
+	})
+	s.Scan([]models.Record{{Topic: "logs", Offset: 2, Value: []byte(`{"level":"ERROR","us`)}})
+	for n := range e.notices {
+		want := uint64(0)
+		if decode.Notice(n) == decode.NoticeRepaired {
+			want = 2
+		}
+		if got := e.notices[n].Load(); got != want {
+			t.Errorf("%d logs with %s, want %d", got, decode.Notice(n), want)
+		}
+	}
 }

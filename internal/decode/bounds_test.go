@@ -134,8 +134,8 @@ func TestHugeEntry(t *testing.T) {
 			t.Errorf("%d fields", n)
 		}
 	}, nil)
-	if d.Notices()[NoticeFieldsCut] != 1 {
-		t.Errorf("notices: %v", d.Notices())
+	if notices := d.TakeNotices(); notices[NoticeFieldsCut] != 1 {
+		t.Errorf("notices: %v", notices)
 	}
 }
 

@@ -51,8 +51,8 @@ type Decoder struct {
 	set          compiled
 	defaultLevel level
 	auto         bool // the format is detected
-	notices      [noticeCount]uint64
-	noticed      [noticeCount]uint32 // the stamp of the log that was counted last
+	notices      [NoticeCount]uint64
+	noticed      [NoticeCount]uint32 // the stamp of the log that was counted last
 
 	log     Log
 	today   today

@@ -585,7 +585,8 @@ func TestRepairs(t *testing.T) {
 				got += string(l.Value(FieldLevel).Text) + " "
 				l.Entry()
 			}, nil)
-			if n := d.Notices()[NoticeRepaired]; strings.TrimSpace(got) != want || n != repairs {
+			if n := d.TakeNotices()[NoticeRepaired]; n != repairs ||
+				strings.TrimSpace(got) != want {
 				t.Errorf("%v of %s: %q with %d repairs", paths, value, got, n)
 			}
 		}

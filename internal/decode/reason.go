@@ -44,7 +44,7 @@ const (
 	NoticeRepaired         // JSON read up to where it was cut off, or with values without quotes
 	NoticePartial          // a part of a line that a container runtime split
 	NoticeFieldsCut        // an entry had more fields than the limit
-	noticeCount
+	NoticeCount
 )
 
 // String returns the notice's word for metrics.
@@ -52,13 +52,11 @@ func (n Notice) String() string {
 	return [...]string{"time_replaced", "json_cut_off", "partial_line", "fields_cut"}[n]
 }
 
-// Notices returns the count of each notice since the decoder was created.
-func (d *Decoder) Notices() map[Notice]uint64 {
-	all := make(map[Notice]uint64, noticeCount)
-	for n, count := range d.notices {
-		all[Notice(n)] = count
-	}
-	return all
+// TakeNotices returns the count of each notice since the last call.
+func (d *Decoder) TakeNotices() [NoticeCount]uint64 {
+	counts := d.notices
+	d.notices = [NoticeCount]uint64{}
+	return counts
 }
 
 // notice counts a notice of the current log, once per log.
