@@ -1040,8 +1040,8 @@ func (l *Log) readLevel(x *jsonscan.Extractor, at jsonscan.Slot) level {
 			if scale == scaleAny && x.Has.Has(h.shortMessage) {
 				scale = scaleSyslog
 			}
-			if at == h.bigLevel &&
-				(x.Has.Has(h.eventID) || x.Has.Has(h.channel) || x.Has.Has(h.resourceID)) {
+			if at == h.bigLevel && (x.Has.Has(h.eventID) || x.Has.Has(h.channel)) ||
+				(at == h.bigLevel || at == h.level) && x.Has.Has(h.resourceID) {
 				scale = scaleWindows
 			}
 			v := numberLevel(scale, n)
