@@ -30,17 +30,7 @@ func (System) Recognizes(documents []*yaml.Node) bool {
 
 // Translate translates the rules of some files.
 func (s System) Translate(files []imports.File, o imports.Options) imports.Result {
-	labels, err := ruler.ReadLabels(o.Labels)
-	tr := ruler.Translator{
-		System: s.Name(),
-		Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
-			if err != nil {
-				return nil, "", err
-			}
-			return query(r, o, labels)
-		},
-	}
-	return tr.Translate(files)
+	return ruler.Translate(s.Name(), files, o, query)
 }
 
 // query translates the query of a rule.

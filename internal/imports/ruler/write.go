@@ -35,16 +35,40 @@ func (t *Translation) Remark(v imports.Verdict, code, format string, args ...any
 	)
 }
 
-// Translator translates the rules of files of one system.
-type Translator struct {
-	System string
-	// Query translates the query of a rule; a rule that is not one of the system's is skipped with
-	// the reason.
-	Query func(r Rule) (t *Translation, skipped string, err error)
+// A Query translates the query of a rule. A rule that is not one of the system's is skipped with
+// the reason.
+type Query func(
+	r Rule,
+	o imports.Options,
+	labels Labels,
+) (t *Translation, skipped string, err error)
+
+// Translate translates the rules of files of one system.
+func Translate(
+	system string,
+	files []imports.File,
+	o imports.Options,
+	query Query,
+) imports.Result {
+	labels, err := ReadLabels(o.Labels)
+	tr := translator{
+		system: system,
+		query: func(r Rule) (*Translation, string, error) {
+			if err != nil {
+				return nil, "", err
+			}
+			return query(r, o, labels)
+		},
+	}
+	return tr.translate(files)
 }
 
-// Translate translates files.
-func (tr *Translator) Translate(files []imports.File) imports.Result {
+type translator struct {
+	system string
+	query  func(r Rule) (t *Translation, skipped string, err error)
+}
+
+func (tr *translator) translate(files []imports.File) imports.Result {
 	result := imports.Result{Report: &imports.Report{}}
 	seen := map[string]int{}
 	for _, f := range files {
@@ -97,7 +121,7 @@ func lineOf(text string) int {
 }
 
 // rule translates one rule, nil when it is not.
-func (tr *Translator) rule(r Rule, seen map[string]int, report *imports.Report) *yaml.Node {
+func (tr *translator) rule(r Rule, seen map[string]int, report *imports.Report) *yaml.Node {
 	remark := func(v imports.Verdict, code, text string) {
 		report.Add(imports.Remark{
 			File: r.File, Line: r.Line, Rule: r.Name, Verdict: v, Code: code, Text: text,
@@ -107,7 +131,7 @@ func (tr *Translator) rule(r Rule, seen map[string]int, report *imports.Report) 
 		remark(imports.Refused, "name", "it has no name")
 		return nil
 	}
-	t, skipped, err := tr.Query(r)
+	t, skipped, err := tr.query(r)
 	switch {
 	case err != nil:
 		remark(imports.Refused, "refused", err.Error())
@@ -134,7 +158,7 @@ func (tr *Translator) rule(r Rule, seen map[string]int, report *imports.Report) 
 	return n
 }
 
-func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.Node {
+func (tr *translator) write(r Rule, t *Translation, seen map[string]int) *yaml.Node {
 	kind := "alert"
 	if r.Record {
 		kind = "record"
@@ -145,7 +169,7 @@ func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.N
 		imports.Set(n, "uid", imports.Text(fmt.Sprintf("%s/%d", id, seen[id])))
 	}
 	imports.Set(n, "origin", imports.Map(
-		"system", imports.Text(tr.System), "file", imports.Text(r.File),
+		"system", imports.Text(tr.system), "file", imports.Text(r.File),
 		"line", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(r.Line)},
 	))
 	for key, value := range map[string]*yaml.Node{"extract": t.Extract} {
@@ -208,7 +232,7 @@ func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.N
 }
 
 // texts adds the labels or annotations of a rule, whose templates are rewritten.
-func (tr *Translator) texts(to, from *yaml.Node, kind string, t *Translation) {
+func (tr *translator) texts(to, from *yaml.Node, kind string, t *Translation) {
 	if from == nil || from.Kind != yaml.MappingNode {
 		return
 	}
