@@ -136,12 +136,18 @@ func (c startInput) availability(now time.Time, unreachable bool) *availability 
 	}
 	switch outage := c.outage(now, unreachable); {
 	case outage == 0:
-	case !a.ended.IsZero() && !c.away(unreachable): // or a loop of crashes would wait for ever
-		a.outage = max(a.outage, outage)
+	case !a.ended.IsZero() && !c.away(unreachable) && !c.another(now, outage):
+		a.outage = max(a.outage, outage) // or a loop of crashes would wait for ever
 	default:
 		a.end(now, outage)
 	}
 	return a
+}
+
+// another says whether the time without an answer may have been one more outage, of which producers
+// bring logs that look like those after the one before: it was long, and soon after that one.
+func (c startInput) another(now time.Time, outage time.Duration) bool {
+	return outage >= reconnectMin && now.Sub(c.saved.OutageEnded) < reconnectMin+reconnectMax
 }
 
 // away says whether a broker was away for certain: none answered at first, or the partition has

@@ -96,6 +96,37 @@ func TestRestartKnowsOfOutages(t *testing.T) {
 	}
 }
 
+// The process was stopped for a while, and soon after that the broker is away and the process is
+// killed. Logs that producers then bring were written after the stop, but not after the outage.
+func TestOutageSoonAfterAnother(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	a := &availability{}
+	a.answer(at(-7))
+	a.answer(at(0)) // after a stop of 7 seconds
+	a.answer(at(3)) // and then an outage until 16
+	saved := models.SourcePosition{Epoch: -1}
+	a.save(&saved)
+	a = startInput{saved: &saved, epoch: -1}.availability(at(16), false)
+	for now := 17; now < 27; now++ {
+		a.read(at(now), at(now-13)) // what was buffered, in order
+		a.answer(at(now))
+		if !a.settling(at(now), time.Minute) {
+			t.Fatalf("settled at %d, while producers bring what they have buffered", now)
+		}
+	}
+	for now := 27; now < 60; now++ {
+		a.read(at(now), at(now))
+		if !a.settling(at(now), time.Minute) {
+			if now != 31 {
+				t.Errorf("settled at %d, want 31", now)
+			}
+			return
+		}
+	}
+	t.Error("never settled")
+}
+
 // However often it restarts, a partition settles when producers have delivered, and at the latest
 // after the grace: a restart neither loses an outage nor begins another one.
 func TestPartitionSettlesAcrossRestarts(t *testing.T) {
