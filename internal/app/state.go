@@ -85,6 +85,7 @@ func (s *state) Positions() []models.SourcePosition {
 			Answered:    ofMillis(at.Answered),
 			OutageEnded: ofMillis(at.OutageEnded),
 			Outage:      time.Duration(at.Outage) * time.Millisecond,
+			WaitBegan:   ofMillis(at.WaitBegan),
 		})
 	}
 	return list
@@ -159,6 +160,7 @@ func storePosition(p models.SourcePosition) store.Position {
 		Answered:    millisOf(p.Answered),
 		OutageEnded: millisOf(p.OutageEnded),
 		Outage:      p.Outage.Milliseconds(),
+		WaitBegan:   millisOf(p.WaitBegan),
 	}
 }
 

@@ -132,22 +132,19 @@ func (c startInput) committedByUs() bool {
 func (c startInput) availability(now time.Time, unreachable bool) *availability {
 	a := &availability{answered: now}
 	if c.current() && c.saved.OutageEnded.Before(now) {
-		a.ended, a.outage = c.saved.OutageEnded, c.saved.Outage
+		a.ended, a.outage, a.began = c.saved.OutageEnded, c.saved.Outage, c.saved.WaitBegan
+		if a.began.IsZero() {
+			a.began = a.ended
+		}
 	}
 	switch outage := c.outage(now, unreachable); {
 	case outage == 0:
-	case !a.ended.IsZero() && !c.away(unreachable) && !c.another(now, outage):
-		a.outage = max(a.outage, outage) // or a loop of crashes would wait for ever
-	default:
+	case c.away(unreachable):
 		a.end(now, outage)
+	default:
+		a.prolong(now, outage)
 	}
 	return a
-}
-
-// another says whether the time without an answer may have been one more outage, of which producers
-// bring logs that look like those after the one before: it was long, and soon after that one.
-func (c startInput) another(now time.Time, outage time.Duration) bool {
-	return outage >= reconnectMin && now.Sub(c.saved.OutageEnded) < reconnectMin+reconnectMax
 }
 
 // away says whether a broker was away for certain: none answered at first, or the partition has

@@ -42,6 +42,7 @@ type availability struct {
 	answered time.Time     // the last answer
 	outage   time.Duration // the length of the last outage
 	ended    time.Time     // its end; zero when producers have delivered since
+	began    time.Time     // when the wait for them began
 	buffered time.Time     // when the last log of the time before the end was read
 	present  bool          // logs of the time after the end were read
 }
@@ -62,7 +63,17 @@ func (a *availability) end(now time.Time, outage time.Duration) {
 		a.outage = 0
 	}
 	a.outage = max(a.outage, outage)
-	a.ended, a.buffered, a.present = now, time.Time{}, false
+	a.ended, a.began, a.buffered, a.present = now, now, time.Time{}, false
+}
+
+// prolong notes time without an answer that may have been an outage. Producers may bring logs of it
+// that look like those after the outage before. The wait as a whole is bounded, or a loop of
+// crashes would wait for ever.
+func (a *availability) prolong(now time.Time, outage time.Duration) {
+	began := a.began
+	if a.end(now, outage); !began.IsZero() {
+		a.began = began
+	}
 }
 
 // read notes a record.
@@ -84,8 +95,8 @@ func (a *availability) settling(now time.Time, grace time.Duration) bool {
 	since := now.Sub(a.ended)
 	reconnected := max(reconnectMin, min(a.outage, reconnectMax)) + reconnectSlack
 	delivered := a.present && since >= reconnected && now.Sub(a.buffered) >= drainedAfter
-	if since >= grace || delivered {
-		a.ended = time.Time{}
+	if delivered || since >= grace || now.Sub(a.began) >= 2*grace {
+		a.ended, a.began = time.Time{}, time.Time{}
 		return false
 	}
 	return true
@@ -97,7 +108,7 @@ func (a *availability) save(at *models.SourcePosition) {
 		return
 	}
 	if at.Answered = a.answered; !a.ended.IsZero() {
-		at.OutageEnded, at.Outage = a.ended, a.outage
+		at.OutageEnded, at.Outage, at.WaitBegan = a.ended, a.outage, a.began
 	}
 }
 

@@ -31,6 +31,8 @@ type Position struct {
 	// when an outage ended in which producers may have buffered what they have not delivered yet,
 	// in milliseconds since 1970, and its length in milliseconds; 0 for none
 	OutageEnded, Outage int64
+	// when the wait for producers began, in milliseconds since 1970; 0 for OutageEnded
+	WaitBegan int64
 }
 
 // Checkpoint collects what has changed since the last commit. Store.Begin makes it.
@@ -209,7 +211,7 @@ func appendPosition(dst []byte, p Position) []byte {
 	if p.Left {
 		left = 1
 	}
-	for _, v := range []int64{left, p.Answered, p.OutageEnded, p.Outage} {
+	for _, v := range []int64{left, p.Answered, p.OutageEnded, p.Outage, p.WaitBegan} {
 		dst = binary.AppendVarint(dst, v)
 	}
 	return dst
@@ -224,7 +226,7 @@ func parsePosition(b []byte) (p Position, err error) {
 		}
 		fields[i], b = v, b[used:]
 	}
-	var times [3]int64 // not in files of earlier releases
+	var times [4]int64 // not in files of earlier releases
 	for i := range times {
 		v, used := binary.Varint(b)
 		if used <= 0 {
@@ -240,6 +242,7 @@ func parsePosition(b []byte) (p Position, err error) {
 		Answered:    times[0],
 		OutageEnded: times[1],
 		Outage:      times[2],
+		WaitBegan:   times[3],
 	}, nil
 }
 

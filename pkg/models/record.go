@@ -82,6 +82,8 @@ type SourcePosition struct {
 	// delivered what they had buffered; zero after that
 	OutageEnded time.Time
 	Outage      time.Duration
+	// when the wait for producers began, which later gaps may have prolonged; zero for OutageEnded
+	WaitBegan time.Time
 }
 
 // Partition names a partition of a topic.
