@@ -172,6 +172,7 @@ func (d *Decoder) array(b []byte) int {
 	var refused []string
 	emitted := d.index
 	i := jsonscan.SkipBlank(b, 1)
+	end := -1
 	for i < len(b) && b[i] != ']' {
 		n := d.element(b[i:])
 		if n <= 0 {
@@ -179,7 +180,8 @@ func (d *Decoder) array(b []byte) int {
 				refused = append(refused, clip(b[i:]))
 			}
 			if n = -n; n == 0 {
-				break // the rest cannot be split into members
+				end = len(b) // the rest cannot be split into members
+				break
 			}
 		}
 		i = jsonscan.SkipBlank(b, i+n)
@@ -196,7 +198,10 @@ func (d *Decoder) array(b []byte) int {
 	if i >= len(b) && len(refused) == 0 {
 		d.refuse(InvalidJSON, "the array is cut off")
 	}
-	return min(i+1, len(b))
+	if end < 0 {
+		end = min(i+1, len(b))
+	}
+	return end
 }
 
 // pair reads an event as Fluentd and Fluent Bit forward it: a time and an object, perhaps behind a

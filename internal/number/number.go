@@ -315,13 +315,13 @@ func clock(t []byte, constant bool) (Number, bool) {
 		return err == nil
 	}
 	part('.', 86_400_000)
-	if !part(':', 3_600_000) || len(t) < 5 || t[0] > '5' || !part(':', 60_000) ||
-		t[0] > '5' || len(t) > 2 && t[2] != '.' {
+	if !part(':', 3_600_000) || len(t) < 5 || t[2] != ':' || t[0] > '5' || !part(':', 60_000) ||
+		t[0] > '5' || t[1]-'0' > 9 || len(t) > 2 && t[2] != '.' {
 		return Number{}, false
 	}
 	d, n := scan(t)
 	seconds, ok := d.value(t, 3)
-	if !ok || n != len(t) || t[1]-'0' > 9 {
+	if !ok || n != len(t) {
 		return Number{}, false
 	}
 	return milliseconds(total+seconds, negative, constant), true

@@ -79,6 +79,7 @@ func TestParseReadsEverySpelling(t *testing.T) {
 
 func TestParseRefusesNonNumbers(t *testing.T) {
 	for _, text := range []string{
+		"0:0000:", "0:0000:5", "0:000:5", "0:500:00", "0:00:5", "0:00:", "-", "+0:00:0x",
 		"", " ", "ms", "5 parsecs", "1.2.3", "5msx", "-", "+", ".", "e5", "1e999", "NaN",
 		"nan", "Inf",
 		"-inf", "infinity", "0x10", "0x1p-2", "1_000", "1,000", "10.1.2.3", "2026-01-05", "12:30",
@@ -139,7 +140,7 @@ func TestCompareIgnoresRoundingErrors(t *testing.T) {
 
 func FuzzParseIsTheNearestFloat(f *testing.F) {
 	for _, s := range []string{
-		"1.25", "0.1ms", "123456789012345s", "9.9h", "1e5", "-7d", "1.005s",
+		"1.25", "0.1ms", "123456789012345s", "9.9h", "1e5", "-7d", "1.005s", "1:02:03.5", "0:000:5",
 	} {
 		f.Add(s)
 	}
