@@ -47,7 +47,8 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 	if err := m.load(source); err != nil {
 		return nil, err
 	}
-	if err := m.applyRest(ctx, source, next); err != nil {
+	gone, err := m.applyRest(ctx, source, next)
+	if err != nil {
 		return nil, fmt.Errorf("data_dir %s holds the state of a member of a cluster, with which an "+
 			"instance without one cannot go on: %w", p.config.DataDir, err)
 	}
@@ -68,7 +69,7 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 		c.SetPosition(store.Source{
 			Cluster: source.Cluster, TopicID: fullID(ids[at.Topic], position.Incarnation),
 			Topic: at.Topic, Partition: at.Partition,
-		}, store.Position{Next: position.Next, Committed: -1, Epoch: -1})
+		}, store.Position{Next: position.Next, Committed: -1, Epoch: -1, Left: gone})
 	}
 	for _, a := range left.Pending {
 		a.Home = models.Partition{}
@@ -112,35 +113,37 @@ func (p *process) formerMember() (*clusterMember, error) {
 	return m, nil
 }
 
-// applyRest applies the records of the frames topic from one on. When the topic was deleted, the
-// state is the last that there is.
-func (m *clusterMember) applyRest(ctx context.Context, source store.Source, next int64) error {
+// applyRest applies the records of the frames topic from one on. When the topic is gone, the state
+// is the last that there is: other members may have read on since.
+func (m *clusterMember) applyRest(
+	ctx context.Context, source store.Source, next int64,
+) (gone bool, err error) {
 	_, id, err := m.topic.ID(ctx)
 	if kafka.IsGone(err) {
 		m.log.Warn("the topic of the cluster is gone; the state of data_dir is taken as it is, so "+
 			"what another member has notified since may be notified again", "topic", m.home.Topic)
-		return nil
+		return true, nil
 	} else if err != nil {
-		return err
+		return false, err
 	}
 	start, end, err := m.topic.Ends(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if id != source.TopicID || next < start || next > end {
-		return fmt.Errorf("topic %q has the records from offset %d to %d, and the state goes on at "+
+		return false, fmt.Errorf("topic %q has the records from offset %d to %d, and the state goes on at "+
 			"%d; take another member's data_dir, or start this one as a member until it has caught up",
 			m.home.Topic, start, end, next)
 	}
 	if !wait.Sleep(ctx, leaveQuiet) {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	if _, later, err := m.topic.Ends(ctx); err != nil {
-		return err
+		return false, err
 	} else if later > end {
-		return errors.New("other members of the cluster still run; stop all members first")
+		return false, errors.New("other members of the cluster still run; stop all members first")
 	}
-	return m.topic.Read(ctx, next, end, func(r kafka.OrderedRecord) error {
+	return false, m.topic.Read(ctx, next, end, func(r kafka.OrderedRecord) error {
 		return m.fold.Apply(r.Offset, r.At, r.Value)
 	})
 }

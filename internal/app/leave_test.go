@@ -97,6 +97,33 @@ func TestInstanceNotifiesForCluster(t *testing.T) {
 	}
 }
 
+// Where the topics of the cluster are gone, an instance that goes on with the data_dir of a member
+// that ended earlier reads the logs since, so an alert that fired meanwhile resolves.
+func TestInstanceReadsSinceMember(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		t := w.t
+		a, b := w.start("a", w.often), w.start("b", w.often)
+		w.spread("one", 40)
+		time.Sleep(2 * time.Second)
+		b.end()
+		w.spread("late", 40)
+		time.Sleep(10 * time.Second)
+		want(t, "the cluster", w.notified(), "late firing", "one firing")
+		a.end()
+		for _, topic := range []string{a.config.framesTopic(), a.config.snapshotsTopic()} {
+			if err := w.broker.Cluster().DeleteTopic(topic); err != nil {
+				t.Fatal(err)
+			}
+		}
+		single := w.start("b")
+		w.spread("other", 1)
+		time.Sleep(5 * time.Minute)
+		want(t, "the instance", w.notified(), "late firing resolved", "one firing resolved")
+		single.end()
+	})
+}
+
 // A data_dir whose place the frames topic no longer has is refused.
 func TestInstanceRefusesOldMember(t *testing.T) {
 	skipShort(t)
