@@ -870,7 +870,7 @@ func (l *Log) levelOfHead() level {
 			return level{}
 		}
 	}
-	return textLevel(text, h)
+	return headLevel(text, h)
 }
 
 // startsWithWord reports whether a text begins with a word in lower case that belongs to no head of

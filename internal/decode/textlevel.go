@@ -19,7 +19,13 @@ const nearText = 64
 //
 // Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
 // no levels. See pairLevel for level=error.
-func textLevel(text []byte, h head) level {
+func textLevel(text []byte, h head) level { return findTextLevel(text, h, false) }
+
+// headLevel is textLevel of the head of a line. Behind it only a word that stands between dashes or
+// bars, or before a colon, is a level: other words are prose.
+func headLevel(text []byte, h head) level { return findTextLevel(text, h, true) }
+
+func findTextLevel(text []byte, h head, headOnly bool) level {
 	if text[0] == '=' { // =ERROR REPORT==== of Erlang
 		if word, rest, _ := bytes.Cut(text[1:], []byte(" ")); bytes.HasPrefix(rest,
 			[]byte("REPORT====")) {
@@ -73,6 +79,9 @@ func textLevel(text []byte, h head) level {
 			}
 		}
 		word := text[start:i]
+		if headOnly && !inHead && !setApart(text, start, i) {
+			continue
+		}
 		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
 			if word[0]-'A' < 26 && word[1]-'A' < 26 {
 				if l := textWord(word); l.word != nil && isUpper(word) {
@@ -166,6 +175,18 @@ func standsAlone(text []byte, start, end int, inHead bool) bool {
 		return inHead
 	}
 	return true
+}
+
+// setApart reports whether a word stands before a colon, or between dashes or bars.
+func setApart(text []byte, start, end int) bool {
+	if end < len(text) && text[end] == ':' {
+		return true
+	}
+	mark := func(t []byte, at int) bool {
+		return at >= 0 && at < len(t) && (t[at] == '-' || t[at] == '|')
+	}
+	before, after := bytes.TrimRight(text[:start], " "), bytes.TrimLeft(text[end:], " ")
+	return mark(before, len(before)-1) && mark(after, 0)
 }
 
 // headWord reports whether a word still belongs to the head of a line: a number, a level, or a word
