@@ -27,7 +27,7 @@ type Table struct {
 
 // tableRows are the rows that are looked up.
 type tableRows struct {
-	columns []string
+	columns []string             // "" where there is none any more
 	rows    map[string]*tableRow // by rowKey
 }
 
@@ -58,7 +58,8 @@ func NewTable(by []string) *Table { return &Table{by: by} }
 
 // Set gives the table the newest value of each key; values must not change afterwards. A value is a
 // JSON object whose fields are the columns; texts, numbers and booleans count. Fields that cannot
-// be labels, and those after the first 32 of the table, are left out. With a single label to find
+// be labels, and those after the first 32 of the table, are left out; a row that comes later takes
+// no column from the others. With a single label to find
 // rows by, the key is the value of that label, unless the object has a field of its name. Of rows
 // with the same labels the one counts whose key sorts first. Set returns how many values are
 // refused.
@@ -71,10 +72,10 @@ func (t *Table) Set(values map[string]string) map[RefusedRow]int {
 	}
 	keys := slices.Sorted(maps.Keys(values))
 	parsed, cut := t.parse(keys, values, &columns)
-	if cut {
-		// columns that no row has any more make room
-		t.values, t.parsed, columns = nil, nil, nil
-		parsed, _ = t.parse(keys, values, &columns)
+	if len(cut) > 0 && freeColumns(columns, parsed) {
+		for _, key := range cut {
+			parsed[key] = t.row(key, values[key], &columns)
+		}
 	}
 	t.values, t.parsed = values, parsed
 	next := &tableRows{columns: columns, rows: make(map[string]*tableRow, len(parsed))}
@@ -97,10 +98,11 @@ func (t *Table) Set(values map[string]string) map[RefusedRow]int {
 	return refused
 }
 
-// parse parses the values that are others than before, and says whether columns were left out.
+// parse parses the values that are others than before, and returns the keys of those that lack
+// columns.
 func (t *Table) parse(
 	keys []string, values map[string]string, columns *[]string,
-) (parsed map[string]*tableRow, cut bool) {
+) (parsed map[string]*tableRow, cut []string) {
 	parsed = make(map[string]*tableRow, len(keys))
 	for _, key := range keys {
 		row := t.parsed[key]
@@ -108,9 +110,26 @@ func (t *Table) parse(
 			row = t.row(key, values[key], columns)
 		}
 		parsed[key] = row
-		cut = cut || row.cut
+		if row.cut {
+			cut = append(cut, key)
+		}
 	}
 	return parsed, cut
+}
+
+// freeColumns makes room where there are columns that no row has any more. The other columns keep
+// their places, and thus their rows.
+func freeColumns(columns []string, rows map[string]*tableRow) (freed bool) {
+	var used uint32
+	for _, row := range rows {
+		used |= row.columns
+	}
+	for at := range columns {
+		if used&(1<<at) == 0 {
+			columns[at], freed = "", true
+		}
+	}
+	return freed
 }
 
 // row parses a value.
@@ -133,11 +152,10 @@ func (t *Table) row(key, value string, columns *[]string) *tableRow {
 		}
 		at := slices.Index(*columns, name)
 		if at < 0 {
-			if at = len(*columns); at == maxColumns {
+			if at = columnFor(columns, name); at < 0 {
 				row.cut = true
 				continue
 			}
-			*columns = append(*columns, strings.Clone(name))
 		}
 		row.columns |= 1 << at
 		cells[at] = unique.Make(fields[name])
@@ -149,6 +167,19 @@ func (t *Table) row(key, value string, columns *[]string) *tableRow {
 	}
 	row.cells = slices.Clip(row.cells)
 	return row
+}
+
+// columnFor gives a new column a place, and returns -1 when there is none.
+func columnFor(columns *[]string, name string) int {
+	at := slices.Index(*columns, "")
+	switch {
+	case at >= 0:
+		(*columns)[at] = strings.Clone(name)
+	case len(*columns) < maxColumns:
+		at = len(*columns)
+		*columns = append(*columns, strings.Clone(name))
+	}
+	return at
 }
 
 // isColumn says whether a name, which the writers of the topic choose, can be one of a label.

@@ -67,6 +67,43 @@ func TestTableColumns(t *testing.T) {
 	}
 }
 
+// A row with new columns takes none from the rows that are there, and has none of them parsed
+// again. It gets columns that no row has any more.
+func TestNewRowTakesNoColumnInUse(t *testing.T) {
+	table := NewTable([]string{"g"})
+	values := map[string]string{}
+	for i := range maxColumns {
+		values[fmt.Sprintf("k%02d", i)] = fmt.Sprintf(`{"c%02d":"v"}`, i)
+	}
+	table.Set(values)
+	former := maps.Clone(table.parsed)
+	values = maps.Clone(values)
+	values["a"] = `{"a1":"x","a2":"x","a3":"x","c05":"x"}`
+	values["k00"] = `{"c00":"w"}`
+	check := func(refused, a string) {
+		t.Helper()
+		if got := fmt.Sprint(table.Set(values)); got != refused || found(table, "a") != a {
+			t.Errorf("refused are %s, the new row is %q", got, found(table, "a"))
+		}
+		for key, row := range former {
+			if _, ok := values[key]; ok && key != "k00" && table.parsed[key] != row {
+				t.Errorf("%s is parsed again", key)
+			}
+		}
+		if found(table, "k00") != "c00=w" || found(table, "k31") != "c31=v" {
+			t.Error("a column in use is lost")
+		}
+	}
+	check("map[columns:1]", "c05=x")
+	values = maps.Clone(values)
+	delete(values, "k30")
+	delete(values, "k03")
+	check("map[columns:1]", "a1=x c05=x a2=x")
+	values = maps.Clone(values)
+	delete(values, "k07")
+	check("map[]", "a1=x c05=x a3=x a2=x")
+}
+
 // A change parses the values that have changed, and rows are small.
 func TestTableIsCompact(t *testing.T) {
 	table := NewTable([]string{"g"})
