@@ -448,3 +448,28 @@ func TestAppendQuoted(t *testing.T) {
 		}
 	}
 }
+
+// What is left of a message with several objects, which only a record brings, is not the next log's.
+func TestSplitEndsWithItsLog(t *testing.T) {
+	d, err := New(Config{}, NewFields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	each := func(l *Log) {
+		n++
+		if got := string(l.Value(FieldMessage).Text); got != "one" {
+			t.Errorf("the message is %q", got)
+		}
+	}
+	for range 20 {
+		e := models.LogEntry{Message: `{"message":"m",{"x":"2"}`}
+		if got := string(d.Entry(&e).Value(FieldMessage).Text); got != "m" {
+			t.Fatalf("the message of the entry is %q", got)
+		}
+	}
+	d.Decode(&models.Record{Value: []byte(`{"message":"one"}`)}, each, nil)
+	if n != 1 {
+		t.Errorf("%d logs, want 1", n)
+	}
+}

@@ -182,7 +182,7 @@ func (d *Decoder) Entry(e *models.LogEntry) *Log {
 
 func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason, string)) {
 	d.rec, d.each, d.reject, d.index = rec, each, reject, 0
-	d.refused, d.damaged = 0, 0
+	d.refused, d.damaged, d.split = 0, 0, split{}
 	d.log.rec = rec
 	d.log.clock = clock{zone: d.set.zone}
 	if rec != nil && !rec.Timestamp.IsZero() {
@@ -563,6 +563,7 @@ func (d *Decoder) emit() {
 			d.refuse(TooManyMembers, fmt.Sprintf("the record holds more than %d logs", maxMembers))
 			d.index++
 		}
+		d.split = split{}
 		return
 	}
 	d.index++
