@@ -449,7 +449,7 @@ func TestAppendQuoted(t *testing.T) {
 	}
 }
 
-// What is left of a message with several objects, which only a record brings, is not the next log's.
+// What is left of a message with several objects is not the next log's.
 func TestSplitEndsWithItsLog(t *testing.T) {
 	d, err := New(Config{}, NewFields())
 	if err != nil {

@@ -77,7 +77,8 @@ func (l *Log) addParts() {
 		l.pushOver(x.Doc[x.Spans[h.detail].Start:x.Spans[h.detail].End]) { // EventBridge
 		x = l.over[len(l.over)-1]
 	}
-	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object { // Auth0
+	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object &&
+		!l.speaks(x) { // Auth0
 		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
 	}
 	if x.Has.Has(h.specVersion) {
@@ -302,6 +303,15 @@ type split struct {
 
 // maxSplits bounds the logs of one message, because each reads the whole message.
 const maxSplits = 16
+
+// speaks reports whether a layer has a message or a level.
+func (l *Log) speaks(x *jsonscan.Extractor) bool {
+	n, _ := l.d.plan.fields[FieldMessage].Present(x.Has)
+	if n == 0 {
+		n, _ = l.d.plan.level.Present(x.Has)
+	}
+	return n > 0
+}
 
 // of returns the rest of the message of a layer, from the log's object on.
 func (s *split) of(message []byte, layer int) []byte {

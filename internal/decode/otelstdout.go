@@ -24,10 +24,10 @@ func appendExported(dst, doc []byte) ([]byte, bool) {
 		r.Kind != Array {
 		return dst, false
 	}
-	dst = appendExportedPairs(dst, resource, 0)
 	if attributes, a := member(doc, []byte("Attributes")); a.Kind == Array {
 		dst = appendExportedPairs(dst, attributes, 0)
 	}
+	dst = appendExportedPairs(dst, resource, 0) // the last of equal names counts
 	jsonscan.Members(doc, func(key []byte, _ uint8, v jsonscan.Span) bool {
 		value := doc[v.Start:v.End]
 		name := string(key)

@@ -370,9 +370,15 @@ func compound(t []byte, constant bool) (Number, bool) {
 	return milliseconds(total, negative, constant), true
 }
 
+// maxISO bounds a duration of ISO 8601.
+const maxISO = 64
+
 // iso8601 reads a duration like PT26.481S or P1DT2H.
 func iso8601(t []byte, constant bool) (Number, bool) {
 	t = t[1:]
+	if len(t) > maxISO || len(t) > 0 && t[0]-'0' > 9 && t[0]|0x20 != 't' {
+		return Number{}, false
+	}
 	if bytes.IndexByte(t, ',') >= 0 { // the decimal sign that ISO 8601 prefers
 		t = bytes.ReplaceAll(t, []byte(","), []byte("."))
 	}
