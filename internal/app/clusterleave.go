@@ -61,6 +61,13 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 	if err != nil {
 		return nil, err
 	}
+	if gone {
+		// other members may have read on, and nothing says of what they have notified
+		err := m.topic.CommitOffsets(ctx, p.config.Kafka.Group, current(left.Positions, ids))
+		if err != nil {
+			return nil, err
+		}
+	}
 	c := p.store.Begin()
 	c.SetFull()
 	p.state.Save(true, c.Put, c.Delete)
@@ -69,7 +76,7 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 		c.SetPosition(store.Source{
 			Cluster: source.Cluster, TopicID: fullID(ids[at.Topic], position.Incarnation),
 			Topic: at.Topic, Partition: at.Partition,
-		}, store.Position{Next: position.Next, Committed: -1, Epoch: -1, Left: gone})
+		}, store.Position{Next: position.Next, Committed: -1, Epoch: -1})
 	}
 	for _, a := range left.Pending {
 		a.Home = models.Partition{}
@@ -157,6 +164,19 @@ func topicsIn(positions map[models.Partition]cluster.Position) (list []string) {
 		}
 	}
 	return list
+}
+
+// current are the offsets of topics that were not created again since.
+func current(
+	positions map[models.Partition]cluster.Position, ids map[string][16]byte,
+) map[models.Partition]int64 {
+	offsets := map[models.Partition]int64{}
+	for at, position := range positions {
+		if id, exists := ids[at.Topic]; exists && id == fullID(id, position.Incarnation) {
+			offsets[at] = position.Next
+		}
+	}
+	return offsets
 }
 
 // fullID is the ID of a topic of which a cluster keeps the beginning. A topic that was created

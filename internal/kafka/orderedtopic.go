@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/wait"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // OrderedTopic is a topic with one partition: the members of a cluster append to it, and all read
@@ -206,6 +207,29 @@ func (t *OrderedTopic) ID(ctx context.Context) (cluster string, id [16]byte, err
 	}
 	topic := meta.Topics[t.topic]
 	return meta.Cluster, topic.ID, topic.Err
+}
+
+// CommitOffsets sets the offsets of a group without members. A member that was killed is in the
+// group until its session times out; CommitOffsets waits for that until ctx is done.
+func (t *OrderedTopic) CommitOffsets(
+	ctx context.Context, group string, at map[models.Partition]int64,
+) error {
+	offsets := kadm.Offsets{}
+	for p, next := range at {
+		offsets.AddOffset(p.Topic, p.Partition, next, -1)
+	}
+	for len(offsets) > 0 {
+		err := kadm.NewClient(t.current()).CommitAllOffsets(ctx, group, offsets)
+		if err == nil {
+			return nil
+		}
+		busy := errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.RebalanceInProgress)
+		if !busy || !wait.Sleep(ctx, time.Second) {
+			return fmt.Errorf("the offsets of the group %q cannot be set (are all members "+
+				"stopped?): %w", group, withHint(err))
+		}
+	}
+	return nil
 }
 
 // IDs are the IDs of some topics. One that does not exist has none.
