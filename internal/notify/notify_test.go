@@ -31,7 +31,9 @@ type outbox struct {
 	mu      sync.Mutex
 	entries []store.Entry
 	seq     uint64
+	reads   int // calls of Pending
 	changed chan struct{}
+	acked   func() // called after each Ack; nil for nothing
 }
 
 func newOutbox() *outbox { return &outbox{changed: make(chan struct{})} }
@@ -50,6 +52,7 @@ func (o *outbox) add(alerts ...models.Alert) {
 func (o *outbox) Pending() []store.Entry {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.reads++
 	return slices.Clone(o.entries)
 }
 
@@ -61,8 +64,11 @@ func (o *outbox) Changed() <-chan struct{} {
 
 func (o *outbox) Ack(seq uint64) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.entries = slices.DeleteFunc(o.entries, func(e store.Entry) bool { return e.Seq <= seq })
+	o.mu.Unlock()
+	if o.acked != nil {
+		o.acked()
+	}
 }
 
 // world is a network within the process, on which receivers listen by name.
