@@ -64,7 +64,7 @@ type clusterMember struct {
 	claimed   time.Time
 	ticked    int64 // the epoch in which we have sent a tick
 	decided   int
-	changed   chan struct{} // closed when there is something to be notified
+	changed   chan struct{} // closed by changePending
 	proposal  cluster.Rules // the rules of our files; without a hash before they are known
 	own       *rule.Set     // the same
 	presented time.Time     // when we presented ourselves last
@@ -421,8 +421,7 @@ func (m *clusterMember) apply(batch []kafka.OrderedRecord) error {
 	close(m.moved)
 	m.moved = make(chan struct{})
 	if m.decided != before {
-		close(m.changed)
-		m.changed = make(chan struct{})
+		m.changePending()
 	}
 	return nil
 }
@@ -506,7 +505,10 @@ func (m *clusterMember) checkLead(still bool) {
 	// what is written under the epoch of an earlier claim of ours counts no more
 	may := leads && elected && m.lease.Valid(now) && (!m.notifies || epoch == m.epoch.Load())
 	begin, end := may && still && !m.notifies, !may && m.notifies
-	m.notifies = m.notifies && may
+	if end {
+		m.notifies = false
+		m.changePending()
+	}
 	var firing []models.Alert
 	var notified map[string][]byte
 	if begin {
@@ -556,6 +558,7 @@ func (m *clusterMember) leave() {
 	}
 	m.mu.Lock()
 	m.notifies = false
+	m.changePending()
 	m.mu.Unlock()
 	m.elected.Store(false)
 	m.present(true)
@@ -799,11 +802,18 @@ func (m *clusterMember) Pending() []store.Entry {
 	if !m.notifies {
 		return nil
 	}
-	var list []store.Entry
-	for _, d := range m.fold.Pending() {
+	pending := m.fold.Pending()
+	list := make([]store.Entry, 0, len(pending))
+	for _, d := range pending {
 		list = append(list, store.Entry{Seq: uint64(d.Seq), Alert: d.Alert})
 	}
 	return list
+}
+
+// changePending says that Pending has changed. The caller holds mu.
+func (m *clusterMember) changePending() {
+	close(m.changed)
+	m.changed = make(chan struct{})
 }
 
 // Changed implements notify.Outbox.

@@ -522,8 +522,9 @@ func (f *Fold) Leads() bool { return f.epoch >= 0 && f.leader == f.o.Self }
 // Tick is the newest tick of ours in the present epoch that was read back.
 func (f *Fold) Tick() uint64 { return f.tick }
 
-// Pending are the decisions that are not in the notification state, oldest first.
-func (f *Fold) Pending() []Decision { return slices.Clone(f.pending) }
+// Pending are the decisions that are not in the notification state, oldest first. They are not to
+// be changed, and count until the next record is applied.
+func (f *Fold) Pending() []Decision { return f.pending }
 
 // Notified is the notification state.
 func (f *Fold) Notified() map[string][]byte { return maps.Clone(f.notified) }

@@ -86,7 +86,8 @@ import (
 )
 
 // Outbox holds the transitions that are to be notified, in the order in which they were decided.
-// store.Store is one.
+// store.Store is one. The channel of Changed is closed, and replaced, when Pending returns others
+// than before, except for those that Ack removes.
 type Outbox interface {
 	Pending() []store.Entry
 	Changed() <-chan struct{}
@@ -111,7 +112,7 @@ type Options struct {
 	DataDir string // has a directory for notification state
 	Outbox  Outbox
 	// The alerts that fire according to the engine, whose state was restored, without what Live
-	// adds. Those with a home come with Acquire.
+	// adds. Those with a home come with Lead.
 	Firing []models.Alert
 	// Passes on what the next owner of a partition has to know; nil when there are no others.
 	Publish Publish
@@ -197,11 +198,14 @@ type Notifier struct {
 	handler    atomic.Pointer[http.Handler] // while Run works
 
 	woken    chan struct{} // there is something to hand over
-	entering sync.Mutex    // guards taken and overtook
+	entering sync.Mutex    // guards taken, overtook, unread and outboxRead
 	// Sequence numbers of the last entries that were taken from the outbox, and acknowledged; the
 	// latter is Run's alone.
 	taken, acked uint64
 	overtook     map[uint64]bool // beyond taken, those that were taken
+	// What is to be taken of the outbox as it was read last, and its Changed at that time.
+	unread     []store.Entry
+	outboxRead <-chan struct{}
 
 	config   atomic.Pointer[receiverConfig]
 	pipeline atomic.Pointer[pipeline]

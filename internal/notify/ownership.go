@@ -49,6 +49,7 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	n.entering.Lock()
 	n.taken = 0 // from the start: members that led since may lack what we took when we led before
 	clear(n.overtook)
+	n.unread = nil
 	n.entering.Unlock()
 	open()
 	n.takeOutbox() // before what fires: it has the transitions as they were decided

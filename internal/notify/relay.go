@@ -55,25 +55,38 @@ func (n *Notifier) takeBatch(most int) (more bool) {
 	n.entering.Lock()
 	defer n.entering.Unlock()
 	now := time.Now()
-	// what was taken may still be there: it could not be acknowledged, since the disk is full
-	list := slices.DeleteFunc(n.opts.Outbox.Pending(), func(e store.Entry) bool {
-		return e.Seq <= n.taken || n.overtook[e.Seq]
-	})
-	if len(list) > most {
-		list = n.overtake(list, now)
-	}
-	for i, entry := range list {
-		if i == most {
-			return true
-		}
+	n.readOutbox(most, now)
+	batch := n.unread[:min(most, len(n.unread))]
+	for _, entry := range batch {
 		n.takeOne(entry.Alert, now)
 		n.taken = entry.Seq
 	}
+	if n.unread = n.unread[len(batch):]; len(n.unread) > 0 {
+		return true
+	}
+	n.unread = nil
 	for seq := range n.overtook {
 		n.taken = max(n.taken, seq)
 	}
 	clear(n.overtook)
 	return false
+}
+
+// readOutbox has unread be what the outbox has, unless it is that already. Reading copies all that
+// waits, and holds up who adds to it.
+func (n *Notifier) readOutbox(most int, now time.Time) {
+	changed := n.opts.Outbox.Changed()
+	if len(n.unread) > 0 && changed == n.outboxRead {
+		return
+	}
+	n.outboxRead = changed
+	// what was taken may still be there: it could not be acknowledged, since the disk is full
+	n.unread = slices.DeleteFunc(n.opts.Outbox.Pending(), func(e store.Entry) bool {
+		return e.Seq <= n.taken || n.overtook[e.Seq]
+	})
+	if len(n.unread) > most {
+		n.unread = n.overtake(n.unread, now)
+	}
 }
 
 // overtake takes the transitions of rules that have few, and returns the others.

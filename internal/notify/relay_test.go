@@ -92,3 +92,54 @@ func TestQuietRuleIsTakenFirst(t *testing.T) {
 		t.Error("some were taken twice")
 	}
 }
+
+// Batches are taken from one reading of the outbox, until it changes.
+func TestBatchesShareOneReading(t *testing.T) {
+	out := newOutbox()
+	n, err := New(Options{WebhookURL: "http://hook/x", DataDir: t.TempDir(), Outbox: out,
+		Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var taken []string
+	n.states.enqueue = func(a models.Alert) { taken = append(taken, a.Labels["g"]) }
+	add := func(from, to int) {
+		var list []models.Alert
+		for i := from; i < to; i++ {
+			list = append(list, firingAlert("LoginFailed", fmt.Sprint(i), 1))
+		}
+		out.add(list...)
+	}
+	const batch = 10 // New reads once
+	expectTaken := func(count, reads int, more bool) {
+		t.Helper()
+		if got := n.takeBatch(batch); got != more || len(taken) != count || out.reads != 1+reads {
+			t.Errorf("%d are taken after %d readings, more is %v", len(taken), out.reads, got)
+		}
+	}
+	add(0, 40*batch)
+	expectTaken(batch, 1, true)
+	expectTaken(2*batch, 1, true)
+	out.Ack(2 * batch)
+	expectTaken(3*batch, 1, true)
+	add(40*batch, 41*batch)
+	expectTaken(4*batch, 2, true)
+	for n.takeBatch(batch) {
+	}
+	if len(taken) != 41*batch || out.reads != 3 || n.unread != nil {
+		t.Errorf("%d are taken after %d readings", len(taken), out.reads)
+	}
+	for i, g := range taken {
+		if g != fmt.Sprint(i) {
+			t.Fatalf("%s is taken at %d", g, i)
+		}
+	}
+	add(41*batch, 90*batch)
+	n.takeBatch(batch)
+	out.Ack(90 * batch)
+	out.add() // as a member does that leads no longer
+	if n.takeBatch(batch) || len(taken) != 42*batch {
+		t.Error("what was withdrawn is taken")
+	}
+}
