@@ -131,6 +131,7 @@ func (e *Engine) finishRule(rs, past *ruleState, why string) {
 	counters := past.counters
 	past.compiledRule, past.createdIn, past.counters = rs.compiledRule, rs.createdIn, rs.counters
 	past.suppressedBy, past.values, past.backfilling = rs.suppressedBy, rs.values, false
+	past.missedFrom = rs.missedFrom
 	e.rules[rs.index], e.byFingerprint[rs.fingerprint] = past, past
 	same := e.byName[rs.rule.Name]
 	same[slices.Index(same, rs)] = past

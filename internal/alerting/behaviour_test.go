@@ -380,6 +380,31 @@ groups:`, 1)
 	}
 }
 
+// Of what fired and resolved before a restart nothing is known, so late logs of that time are no
+// sign of a missed alert; those of the time since are.
+func TestLateLogsFromBeforeRestart(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(30*time.Minute, `"level":"ERROR","service":"a"`)
+	w.log(31*time.Minute, `"level":"ERROR","service":"a"`)
+	w.time(3 * time.Hour)
+	w.save(true)
+	w.start(readRules(t, errorRules))
+	w.restore()
+	w.time(6 * time.Hour)
+	late := func(after time.Duration, want int) {
+		t.Helper()
+		for i := range 4 {
+			w.put(monday.Add(after+time.Duration(i)*time.Minute), monday.Add(6*time.Hour),
+				`"level":"ERROR","service":"a"`)
+		}
+		if n := len(w.engine.Missed()); n != want {
+			t.Errorf("%d alerts were missed, want %d", n, want)
+		}
+	}
+	late(32*time.Minute, 0)
+	late(4*time.Hour, 1)
+}
+
 func TestChangedRulesRestartOthersContinue(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)

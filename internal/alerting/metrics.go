@@ -42,6 +42,12 @@ var (
 		"Late matches older than the window, not counted.", "rule")
 	descMissed = desc("rule_missed_alerts_total",
 		"Alerts that did not fire because the logs that complete them came too late.", "rule")
+	descMissedUnchecked = desc(
+		"rule_missed_unchecked_total",
+		"Logs that came too late and were not checked for missed alerts: too many of one group, or "+
+			"of too many groups.",
+		"rule",
+	)
 	descFired   = desc("rule_fired_total", "Alerts fired.", "rule")
 	descAlerts  = desc("rule_alerts", "Active alerts by state.", "rule", "state")
 	descGroups  = desc("rule_groups", "Groups of a rule.", "rule")
@@ -96,6 +102,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		count(descLate, float64(rs.late), rs.id)
 		count(descTooLate, float64(rs.tooLate), rs.id)
 		count(descMissed, float64(rs.missedAlerts), rs.id)
+		count(descMissedUnchecked, float64(rs.missedUnchecked), rs.id)
 		count(descFired, float64(rs.fired), rs.id)
 		count(descRefused, float64(rs.refused.count), rs.id)
 		gauge(descAlerts, float64(firing), rs.id, "firing")

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -22,9 +23,10 @@ const (
 	keptMissed = 8 // of all rules, for the engine page
 	// groups of a rule of which windows of logs are kept that came too late
 	maxMissedGroups = 64
-	// a window of them is forgotten so long after the newest of its logs
+	// a window of them is forgotten when none came too late for so long, beside its own length
 	missedKept = int64(time.Hour)
-	// between two log lines of a rule, since a producer may send many late logs
+	// between two log lines of a rule, and two searches for windows to forget, since a producer may
+	// send many late logs
 	missedPause = int64(time.Minute)
 	// logs that such a window takes; a group with more is not followed any further
 	maxMissedLogs = 4096
@@ -37,10 +39,11 @@ const (
 // condition is one that more logs only make truer; but logs from before the first that was too
 // late are missing, so it does not find everything.
 type missedWindow struct {
-	win      *window.Group
-	logs     int   // that it took
-	newest   int64 // time of its newest log
-	from, to int64 // of the logs of what was found last; none when from is after to
+	win      *window.Group // nil when it took maxMissedLogs
+	logs     int           // that it took
+	newest   int64         // time of its newest log; always for none
+	late     int64         // time of the engine when the last log came that was too late
+	from, to int64         // of the logs of what was found last; none when from is after to
 }
 
 // findsMissed says whether late logs alone can show that an alert of a rule was missed: not where a
@@ -58,6 +61,9 @@ func (e *Engine) noteMissed(
 		return
 	}
 	key, reach := string(sc.bytes(h.key)), int64(rs.condition.Lookback())
+	if h.time-reach <= rs.missedFrom {
+		return // it may have fired
+	}
 	if number, ok := rs.groups.find([]byte(key)); ok && rs.alerts[number] {
 		if m := e.at(rs, number); m.g.alert.startsBefore(h.time + reach) {
 			return // it has fired
@@ -66,12 +72,9 @@ func (e *Engine) noteMissed(
 	if s, ok := rs.ended.spans[key]; ok && h.time+reach >= s.from && h.time-reach <= s.to {
 		return // it had fired
 	}
-	w := rs.missed[key]
-	if w == nil {
-		w = rs.newMissed(key)
-	}
-	if !w.add(rs, e.eventOf(sc, h)) {
-		delete(rs.missed, key)
+	w := rs.missedWindow(key, e.watermarks.now)
+	if w == nil || !w.add(rs, e.eventOf(sc, h)) {
+		rs.missedUnchecked++
 		return
 	}
 	ed, fires := w.win.Eager(rs.condition)
@@ -111,39 +114,57 @@ func (e *Engine) followMissed(rs *ruleState, m *machine, sc *scan, h *hit) {
 	w := rs.missed[m.g.key]
 	switch {
 	case w == nil:
-	case m.g.alert != nil || h.time-w.newest > missedKept:
-		delete(rs.missed, m.g.key) // it has fired, or is quiet
-	case !w.add(rs, e.eventOf(sc, h)):
+	case rs.quiet(w, e.watermarks.now):
 		delete(rs.missed, m.g.key)
+	case m.g.alert == nil:
+		w.add(rs, e.eventOf(sc, h))
+	case w.win != nil && w.newest != always: // it has fired: these logs are not missed
+		w.win, w.newest = rs.condition.NewGroup(window.Unknown), always
 	}
 }
 
-// newMissed makes a window for a group; the one that has been quiet for longest makes room.
-func (rs *ruleState) newMissed(key string) *missedWindow {
+// quiet says whether a window is to be forgotten.
+func (rs *ruleState) quiet(w *missedWindow, now int64) bool {
+	return now-w.late > missedKept+int64(rs.condition.Lookback())
+}
+
+// missedWindow is the window of a group to which a log is added that came too late. It is nil when
+// too many groups have one; those that are quiet make room.
+func (rs *ruleState) missedWindow(key string, now int64) *missedWindow {
+	w := rs.missed[key]
+	if w != nil && !rs.quiet(w, now) {
+		w.late = now
+		return w
+	}
+	if w == nil && len(rs.missed) >= maxMissedGroups {
+		if now-rs.missedSwept < missedPause {
+			return nil
+		}
+		rs.missedSwept = now
+		maps.DeleteFunc(rs.missed, func(_ string, w *missedWindow) bool { return rs.quiet(w, now) })
+		if len(rs.missed) >= maxMissedGroups {
+			return nil
+		}
+	}
 	if rs.missed == nil {
 		rs.missed = make(map[string]*missedWindow)
 	}
-	if len(rs.missed) >= maxMissedGroups {
-		oldest := ""
-		for k, w := range rs.missed {
-			if o := rs.missed[oldest]; o == nil || w.newest < o.newest ||
-				w.newest == o.newest && k < oldest {
-				oldest = k
-			}
-		}
-		delete(rs.missed, oldest)
+	w = &missedWindow{
+		win: rs.condition.NewGroup(
+			window.Unknown,
+		), newest: always, late: now, from: never, to: always,
 	}
-	w := &missedWindow{win: rs.condition.NewGroup(window.Unknown), newest: always, from: never}
-	w.to = always
 	rs.missed[key] = w
 	return w
 }
 
 // add takes a log in. It is false when there were too many.
 func (w *missedWindow) add(rs *ruleState, ev *window.Event) bool {
-	if w.logs++; w.logs > maxMissedLogs {
+	if w.logs >= maxMissedLogs {
+		w.win = nil
 		return false
 	}
+	w.logs++
 	w.newest = max(w.newest, ev.Time)
 	w.win.Add(rs.condition, ev)
 	if to := w.newest - missedKept - int64(rs.condition.Lookback()); to > w.win.SweptTo() {
@@ -163,9 +184,11 @@ func (l *endedAlerts) note(key string, s firingSpan) {
 	if l.spans == nil {
 		l.spans = make(map[string]firingSpan)
 	}
-	if _, known := l.spans[key]; !known {
-		l.order = append(l.order, key)
+	if _, known := l.spans[key]; known {
+		at := slices.Index(l.order, key)
+		l.order = slices.Delete(l.order, at, at+1)
 	}
+	l.order = append(l.order, key)
 	l.spans[key] = s
 	if len(l.order) > maxEnded {
 		delete(l.spans, l.order[0])

@@ -45,6 +45,9 @@ func (e *Engine) adopt(p *ruleSet) {
 		if delete(before, c.fingerprint); rs == nil {
 			rs = newRuleState(c, &e.opts, e.seed)
 			rs.createdIn = p.generation
+			if old != nil {
+				rs.missedFrom = e.watermarks.now
+			}
 			rs.backfilling = old != nil && e.opts.backfill && !c.readsAlerts
 		}
 		rules[i] = rs

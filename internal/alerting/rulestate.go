@@ -50,8 +50,12 @@ type ruleState struct {
 	evictedAt  int64        // when that last happened
 	values     *valueSample // nil unless they are noted
 	// by group: windows of logs that came too late
-	missed map[string]*missedWindow
-	ended  endedAlerts
+	missed      map[string]*missedWindow
+	missedSwept int64 // when quiet ones were last looked for
+	// the end of the time in which an earlier run, or another version of the rule, may have had
+	// alerts that are not in ended
+	missedFrom int64
+	ended      endedAlerts
 	ruleCounters
 }
 
@@ -63,10 +67,12 @@ type ruleCounters struct {
 	// alerts that did not fire because their logs came too late
 	missedAlerts int64
 	missedLogged int64 // when the log said so last
-	fired        int64
-	resolved     int64
-	lastMatch    int64
-	behind       bool // no time for this rule: a broker is away, or a backlog is being read
+	// logs that came too late, of groups that are not followed
+	missedUnchecked int64
+	fired           int64
+	resolved        int64
+	lastMatch       int64
+	behind          bool // no time for this rule: a broker is away, or a backlog is being read
 }
 
 // reached is the watermark: the instant before which everything is decided.
@@ -90,6 +96,7 @@ func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {
 		base:         always,
 		watermark:    always,
 		started:      always,
+		missedFrom:   always,
 		autoLateness: int64(rule.FirstLateness),
 	}
 	s.timers, s.expiring = timerHeap{table: &s.groups}, timerHeap{table: &s.groups}

@@ -578,6 +578,7 @@ func (rs *ruleState) restore(in *reader) {
 	in.decode(in.b, &s)
 	rs.backfilling = false
 	rs.base, rs.watermark, rs.started = s.Base, s.Watermark, s.Start
+	rs.missedFrom = rs.watermark
 	rs.matches, rs.lastMatch, rs.fired = s.Matches, s.LastMatch, s.Fired
 	rs.refused = refusals{
 		count:    s.Refused,
