@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -23,14 +24,16 @@ type mirror struct {
 	refreshing sync.Mutex // held by the request that refreshes; taken before mu
 	mu         sync.Mutex // guards what follows
 	at         time.Time  // when it was refreshed last; zero for never
-	shown      map[string]mirrored
+	entries    map[string]mirrored
 }
 
-// mirrored is an entry of the notification state, and the state that it decodes to. Neither is
-// changed.
+// mirrored is an entry of the notification state and, of an alert that fires, the state that it
+// decodes to and the alert as it was handed to Alertmanager's API. None of them is changed.
 type mirrored struct {
-	value []byte
-	state *state
+	value    []byte
+	state    *state // nil when it does not fire
+	alert    *alert.Alert
+	external *url.URL // of the link of the alert
 }
 
 // mirrorEvery bounds how often a follower reads the notification state for its API.
@@ -65,16 +68,13 @@ func (n *Notifier) refreshMirror() {
 		return
 	}
 	was := m.list()
-	shown, fire := n.published(was, now)
+	entries, fire, news := n.published(was, now)
 	n.show(fire)
-	n.show(n.ended(was, shown, now))
-	for key := range shown {
-		if _, known := was[key]; !known && len(n.config.Load().conf.InhibitRules) > 0 {
-			time.Sleep(inhibitDelay) // then the inhibitor has what is new
-			break
-		}
+	n.show(ended(was, entries, now))
+	if news && len(n.config.Load().conf.InhibitRules) > 0 {
+		time.Sleep(inhibitDelay) // then the inhibitor has what is new
 	}
-	m.set(shown, now)
+	m.set(entries, now)
 }
 
 func (m *mirror) outdated(now time.Time) bool {
@@ -89,45 +89,55 @@ func (m *mirror) empty() bool {
 	return m.at.IsZero()
 }
 
-// list returns what is shown. It is not changed any more.
+// list returns the entries that were published when it was refreshed. They do not change any more.
 func (m *mirror) list() map[string]mirrored {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.shown
+	return m.entries
 }
 
-func (m *mirror) set(shown map[string]mirrored, at time.Time) {
+func (m *mirror) set(entries map[string]mirrored, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.shown, m.at = shown, at
+	m.entries, m.at = entries, at
 }
 
-// published returns the firing alerts of the published state. Entries of was that have not changed
-// are not decoded again.
+// published returns the published state, the firing alerts of it that Alertmanager's API has to
+// get, and whether any did not fire in was. There may be very many, and most have not changed:
+// those are not decoded again, and the API gets them again only before they expire there.
 func (n *Notifier) published(
 	was map[string]mirrored, now time.Time,
-) (shown map[string]mirrored, fire []*alert.Alert) {
+) (entries map[string]mirrored, fire []*alert.Alert, news bool) {
 	external := n.config.Load().external
-	shown = map[string]mirrored{}
+	entries = make(map[string]mirrored, len(was))
 	for key, value := range n.opts.Notified() {
 		if !strings.HasPrefix(key, keyAlert) {
 			continue
 		}
 		one, known := was[key]
 		if !known || !bytes.Equal(one.value, value) {
-			s, err := unpackState(string(value))
-			if err != nil {
-				continue // the next leader says so
-			}
-			s.fp = s.Labels.set().Fingerprint()
-			one = mirrored{value, s}
+			fired := one.state != nil
+			one = mirrored{value: value, state: firingState(value)}
+			news = news || one.state != nil && !fired
 		}
-		if one.state.firing() {
-			shown[key] = one
-			fire = append(fire, present(one.state, now, external))
+		if one.state != nil && (one.alert == nil || one.external != external ||
+			now.Sub(one.alert.UpdatedAt) > alertLifetime/2) {
+			one.alert, one.external = present(one.state, now, external), external
+			fire = append(fire, one.alert)
 		}
+		entries[key] = one
 	}
-	return shown, fire
+	return entries, fire, news
+}
+
+// firingState decodes a published state, and returns nil when its alert does not fire.
+func firingState(value []byte) *state {
+	s, err := unpackState(string(value))
+	if err != nil || !s.firing() { // of an error, the next leader says so
+		return nil
+	}
+	s.fp = s.Labels.set().Fingerprint()
+	return s
 }
 
 // lead has the API show nothing any more that does not fire: from here on the dispatcher has it.
@@ -140,20 +150,16 @@ func (m *mirror) lead(n *Notifier, firing []models.Alert) {
 	}
 	gone := maps.Clone(m.list())
 	maps.DeleteFunc(gone, func(_ string, one mirrored) bool {
-		return known[one.state.last().Alert.ID]
+		return one.state != nil && known[one.state.last().Alert.ID]
 	})
-	n.show(n.ended(gone, nil, time.Now()))
+	n.show(ended(gone, nil, time.Now()))
 	m.set(nil, time.Time{})
 }
 
-// ended are the alerts of was that are not in now, as ended.
-func (n *Notifier) ended(was, now map[string]mirrored, at time.Time) (list []*alert.Alert) {
-	fire := map[model.Fingerprint]bool{}
-	for _, one := range now {
-		fire[one.state.fp] = true
-	}
-	for _, one := range was {
-		if s := one.state; !fire[s.fp] {
+// ended are the alerts that fire in was and do not in now, as ended.
+func ended(was, now map[string]mirrored, at time.Time) (list []*alert.Alert) {
+	for key, one := range was {
+		if s := one.state; s != nil && now[key].state == nil {
 			list = append(list, alert.New(model.Alert{
 				Labels: s.Labels.set(), StartsAt: s.last().Since, EndsAt: at.Add(-time.Millisecond),
 			}, at, false)) // the API lists what ends now
@@ -176,6 +182,9 @@ func (n *Notifier) show(list []*alert.Alert) {
 func (n *Notifier) mirroredGroups(d *dispatcher) []listedGroup {
 	groups := map[string]*listedGroup{}
 	for _, one := range n.mirror.list() {
+		if one.state == nil {
+			continue
+		}
 		set := one.state.Labels.set()
 		for _, r := range d.l.routes.Match(set) {
 			labels, key := groupIn(r, set)

@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,5 +73,57 @@ func TestFollowerAnswersWhileItRefreshes(t *testing.T) {
 		if body := <-refreshed; strings.Contains(body, `"alertname":"Errors"`) {
 			t.Error("after the alert was resolved:", body)
 		}
+	})
+}
+
+// A refresh of a follower hands Alertmanager's API what is new, changed or soon to expire, and
+// decodes nothing else.
+func TestRefreshTakesChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		home := models.Partition{Topic: "frames"}
+		published := map[string][]byte{}
+		l := start(t, newWorld(t, "hook"), Options{
+			WebhookURL: "http://hook/x", Home: home,
+			Notified: func() map[string][]byte { return maps.Clone(published) },
+		})
+		put := func(a models.Alert) {
+			maps.Copy(published, leaderState(t, home, a))
+		}
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
+		put(a)
+		put(b)
+		put(over(firingAlert("Errors", "c", 1)))
+		published[keyAlert+"damaged"] = []byte("{")
+		refresh := func(wait time.Duration) (updated []string) {
+			after(wait)
+			now, before := time.Now(), l.n.mirror.list()
+			l.call(http.MethodGet, "/api/v2/alerts", nil)
+			for _, of := range []models.Alert{a, b} {
+				one, err := l.n.alerts.Get(packLabels(labels(of)).set().Fingerprint())
+				if err == nil && one.UpdatedAt.Equal(now) {
+					updated = append(updated, string(one.Labels["g"])+" "+string(one.Status()))
+				}
+			}
+			for key, one := range l.n.mirror.list() {
+				if old, ok := before[key]; ok && bytes.Equal(old.value, published[key]) &&
+					old.state != one.state {
+					t.Errorf("%s is decoded again", key)
+				}
+			}
+			if n := len(l.n.mirror.list()); n != len(published) {
+				t.Errorf("%d entries are kept", n)
+			}
+			return updated
+		}
+		expect(t, "at first", refresh(0), "a firing", "b firing")
+		expect(t, "without a change", refresh(mirrorEvery))
+		put(over(a))
+		expect(t, "when one ends", refresh(mirrorEvery), "a resolved")
+		expect(t, "after that", refresh(mirrorEvery))
+		put(a)
+		expect(t, "when it fires again", refresh(mirrorEvery), "a firing")
+		expect(t, "before they expire", refresh(alertLifetime*2/3), "a firing", "b firing")
+		clear(published)
+		expect(t, "when all are gone", refresh(mirrorEvery), "a resolved", "b resolved")
 	})
 }

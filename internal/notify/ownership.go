@@ -215,6 +215,9 @@ func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 		n.dispatch(time.Now())
 		wait(ctx, 20*time.Millisecond)
 	}
+	// The mirror hands the API each alert once, which is to be after they leave it here.
+	n.mirror.refreshing.Lock()
+	defer n.mirror.refreshing.Unlock()
 	gone := n.states.release(homes, time.Now())
 	if l != nil && len(gone) > 0 {
 		// The alerts leave the API and inhibition.
