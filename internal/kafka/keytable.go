@@ -226,6 +226,7 @@ type tableSession struct {
 	rejected  int64
 	overLimit int64 // of rejected: those over MaxKeys or MaxValues
 	least     int   // bytes of the smallest value of overLimit
+	freed     bool  // a key was removed, or a value has become shorter, since the end was reached
 	keyless   int64 // records without a key
 	loaded    bool  // the end was reached
 	changed   bool
@@ -271,6 +272,7 @@ func (s *tableSession) step(ctx context.Context) error {
 		)
 		if s.changed = s.loaded; s.loaded {
 			s.trim()
+			s.freed = false
 		}
 	}
 	if s.changed && s.loaded {
@@ -363,11 +365,15 @@ func (s *tableSession) setValue(key string, value []byte) bool {
 		return false
 	}
 	s.bytes += len(value) - len(before)
+	s.freed = s.freed || len(value) < len(before)
 	s.values[key] = string(value)
 	return true
 }
 
 func (s *tableSession) remove(key string) {
+	if _, there := s.keys[key]; there {
+		s.freed = true
+	}
 	s.bytes -= len(s.values[key])
 	delete(s.values, key)
 	delete(s.keys, key)
@@ -379,23 +385,25 @@ func (s *tableSession) hasRoom(keys, bytes int) bool {
 		(s.table.cfg.MaxValues == 0 || s.bytes+bytes <= s.table.cfg.MaxValues)
 }
 
-// trim rejects the newest keys when there are more than MaxKeys, or more bytes than MaxValues, at
-// the end of the topic.
+// trim keeps the oldest keys that fit when there are more than MaxKeys, or more bytes than
+// MaxValues, at the end of the topic. The others are rejected.
 func (s *tableSession) trim() {
 	if s.hasRoom(0, 0) {
 		return
 	}
-	byAge := slices.SortedFunc(
+	kept, bytes := 0, 0
+	for _, key := range slices.SortedFunc(
 		maps.Keys(s.keys),
-		func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) },
-	)
-	for _, key := range byAge {
-		if s.hasRoom(0, 0) {
-			return
+		func(a, b string) int { return cmp.Compare(s.keys[a], s.keys[b]) },
+	) {
+		size := len(s.values[key])
+		if kept < s.table.cfg.MaxKeys &&
+			(s.table.cfg.MaxValues == 0 || bytes+size <= s.table.cfg.MaxValues) {
+			kept, bytes = kept+1, bytes+size
+			continue
 		}
-		bytes := len(s.values[key])
 		s.remove(key)
-		s.refuse(bytes)
+		s.refuse(size)
 	}
 }
 
@@ -425,9 +433,9 @@ func (s *tableSession) publish() {
 }
 
 // checkTopic requests a new session when the topic was recreated or resized, or when a rejected
-// record now has room.
+// record may have room now.
 func (s *tableSession) checkTopic(ctx context.Context) error {
-	if s.overLimit > 0 && s.hasRoom(1, s.least) {
+	if s.freed && s.overLimit > 0 && s.hasRoom(1, s.least) {
 		return errTableChanged
 	}
 	spans, err := s.listSpans(ctx)

@@ -256,6 +256,33 @@ func TestValuesAreBounded(t *testing.T) {
 	}, compactTopic)
 }
 
+// A table over its bound keeps the oldest values that fit, of whatever sizes, and the topic is not
+// read again before there is more room than at the end of the reading.
+func TestValuesOfUnequalSizes(t *testing.T) {
+	for name, c := range map[string]struct {
+		sizes []int
+		kept  []string
+	}{
+		"in the middle":       {[]int{900, 300, 5}, []string{"k0", "k2"}},
+		"before the end":      {[]int{900, 3200, 5}, []string{"k0", "k2"}},
+		"small while reading": {[]int{600, 900, 900, 900, 698, 5}, []string{"k0"}},
+	} {
+		inBubble(t, 1, func(b *bed) {
+			for i, size := range c.sizes {
+				putValue(b, fmt.Sprint("k", i), strings.Repeat("v", size))
+			}
+			k, changes, stop := b.keptValues(100, 1000)
+			b.waitKeys(k, c.kept...)
+			before := changes.Load()
+			time.Sleep(5 * tableCheckInterval)
+			if n := changes.Load() - before; n != 0 {
+				b.t.Errorf("%s: the topic is read anew %d times", name, n)
+			}
+			stop()
+		}, compactTopic)
+	}
+}
+
 // keptValues runs a KeyTable with values until the test stops it.
 func (b *bed) keptValues(most, bytes int) (k *KeyTable, changes *atomic.Int64, stop func()) {
 	return b.keptWith(func(c *KeyTableConfig) { c.MaxKeys, c.MaxValues = most, bytes })
