@@ -223,6 +223,8 @@ func TestHeld(t *testing.T) {
 	f("auto", `["tag",1777889480,{"message":"a"}]["tag",1777889481,{"message":"b"}]`, "json json")
 	f("auto", `[{"message":"a"}] {"message":"b"}`, "json json")
 	f("auto", `[{"message":"a"}] and more`, "json invalid_json")
+	f("auto", `[{"message":"a"}]{"message":"b"}[{"message":"c"}] x`, "json json json invalid_json")
+	f("auto", `[{"message":"a"},[{"message":"b"}`, "json invalid_member")
 	f("json", `"{\"message\":\"a\"}"`, "json")
 	f("json", `plain text`, "invalid_json")
 	f("json", `12345`, "invalid_json")

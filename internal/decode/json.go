@@ -127,20 +127,23 @@ func (d *Decoder) lines(b []byte) bool {
 	return true
 }
 
-// arrays reads one array of logs, or several one after the other, as Monolog writes for Fluentd.
+// arrays reads one array of logs, or several one after the other, as Monolog writes for Fluentd, and
+// objects between them.
 func (d *Decoder) arrays(b []byte) bool {
 	n := d.array(b)
 	if n == 0 {
 		return false
 	}
 	for b = b[nextValue(b, n):]; len(b) > 0; b = b[nextValue(b, n):] {
-		if b[0] == '{' && d.objects(b) {
-			break
-		}
-		if n = 0; b[0] == '[' {
+		switch n = 0; b[0] {
+		case '[':
 			n = d.array(b)
+		case '{':
+			if n = d.root.Read(b); n > 0 {
+				d.object(b[:n], "json")
+			}
 		}
-		if n == 0 {
+		if n <= 0 {
 			d.refuse(InvalidJSON, "what follows an array is no log: "+clip(b))
 			break
 		}

@@ -130,7 +130,8 @@ func pairLevel(text []byte) level {
 		if start > 0 {
 			before = key[start-1]
 		}
-		if !isLevelKey(key[start:]) || before > ' ' && bytes.IndexByte([]byte(`@,;|[({"`), before) < 0 {
+		if !isLevelKey(key[start:]) || string(key[start:]) == "log_level" || // a setting
+			before > ' ' && bytes.IndexByte([]byte(`@,;|[({"`), before) < 0 || inProse(text[:start]) {
 			continue
 		}
 		value := bytes.TrimLeft(text[end+1:], ` "`)
@@ -142,6 +143,17 @@ func pairLevel(text []byte) level {
 			return l
 		}
 	}
+}
+
+// inProse reports whether a text ends with a word that is no pair, so that a pair behind it may be a
+// part of a sentence.
+func inProse(before []byte) bool {
+	before = bytes.TrimRight(before, " ")
+	if len(before) == 0 || !isWord(before[len(before)-1]) {
+		return false
+	}
+	word := before[bytes.LastIndexByte(before, ' ')+1:]
+	return bytes.IndexByte(word, '=') < 0 && bytes.IndexByte(word, ':') < 0
 }
 
 // standsAlone reports whether a word is no part of a path, an address, a pair or a longer word.
