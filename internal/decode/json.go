@@ -127,8 +127,8 @@ func (d *Decoder) lines(b []byte) bool {
 	return true
 }
 
-// arrays reads one array of logs, or several one after the other, as Monolog writes for Fluentd, and
-// objects between them.
+// arrays reads one array of logs, or several one after the other, as Monolog writes for Fluentd,
+// and objects between them.
 func (d *Decoder) arrays(b []byte) bool {
 	n := d.array(b)
 	if n == 0 {

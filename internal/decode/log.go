@@ -766,18 +766,15 @@ func (l *Log) findLevel() {
 			return
 		}
 	}
-	outer, at := l.levelOf(l.root)
-	if outer.severity == 0 && outer.explicit() && at != jsonscan.NoSlot {
-		outer = l.earlierLevel(at, outer)
-	}
+	outer, at := l.layerLevel(l.root)
 	priority := outer.explicit() && l.isPriority(at)
 	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
-		if v, s := l.levelOf(l.under[i]); v.word != nil {
+		if v, s := l.layerLevel(l.under[i]); v.word != nil {
 			outer, at = v, s
 		}
 	}
 	for i := len(l.over) - 1; i >= 0 && outer.weak(); i-- {
-		if v, s := l.levelOf(l.over[i]); v.explicit() {
+		if v, s := l.layerLevel(l.over[i]); v.explicit() {
 			outer, at, priority = v, s, false
 			break
 		}
@@ -820,25 +817,29 @@ func (l *Log) levelOfText() level {
 	return pairLevel(text)
 }
 
-// earlierLevel is the level of the first member with the name of the one that was read, if that has
-// a level and the one that was read, the last, has none: many loggers write a field called level
-// behind their own. OpenTelemetry's forms have one level.
-func (l *Log) earlierLevel(at jsonscan.Slot, last level) level {
-	name := l.d.plan.path(at)
-	if len(l.root.Doc) == 0 || l.root.Doc[0] != '{' || strings.HasPrefix(l.format, "otlp") {
-		return last
+// layerLevel finds the level in one layer. Many loggers write a field called level behind their
+// own: the last of equal names counts, but where it is no level and the first is one, the first does.
+// OpenTelemetry's forms have one level.
+func (l *Log) layerLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
+	last, at := l.levelOf(x)
+	if last.severity > 0 || !last.explicit() || at == jsonscan.NoSlot || len(x.Doc) == 0 ||
+		x.Doc[0] != '{' || strings.HasPrefix(l.format, "otlp") {
+		return last, at
 	}
-	found := last
-	jsonscan.Members(l.root.Doc, func(key []byte, flags uint8, v jsonscan.Span) bool {
-		if flags != 0 || string(key) != name || v.Kind != String || v.Flags != 0 {
+	name, found := l.d.plan.path(at), last
+	jsonscan.Members(x.Doc, func(key []byte, flags uint8, v jsonscan.Span) bool {
+		if flags != 0 || string(key) != name {
 			return true
 		}
-		if first := l.word(l.root.Doc[v.Start:v.End]); first.severity > 0 {
+		kept := x.Spans[at]
+		x.Spans[at] = v
+		if first := l.readLevel(x, at); first.severity > 0 {
 			found = first
 		}
+		x.Spans[at] = kept
 		return false
 	})
-	return found
+	return found, at
 }
 
 // isPriority says whether the level in a slot is a priority of syslog. Of those INFO and NOTICE are

@@ -145,8 +145,8 @@ func pairLevel(text []byte) level {
 	}
 }
 
-// inProse reports whether a text ends with a word that is no pair, so that a pair behind it may be a
-// part of a sentence.
+// inProse reports whether a text ends with a word that is no pair, so that a pair behind it may be
+// a part of a sentence.
 func inProse(before []byte) bool {
 	before = bytes.TrimRight(before, " ")
 	if len(before) == 0 || !isWord(before[len(before)-1]) {
