@@ -818,8 +818,8 @@ func (l *Log) levelOfText() level {
 }
 
 // layerLevel finds the level in one layer. Many loggers write a field called level behind their
-// own: the last of equal names counts, but where it is no level and the first is one, the first does.
-// OpenTelemetry's forms have one level.
+// own: the last of equal names counts, but where it is no level and the first is one, the first
+// does. OpenTelemetry's forms have one level.
 func (l *Log) layerLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	last, at := l.levelOf(x)
 	if last.severity > 0 || !last.explicit() || at == jsonscan.NoSlot || len(x.Doc) == 0 ||

@@ -33,10 +33,18 @@ var messageFuncs = map[string]any{
 	"pagerduty":  pagerDutySeverity, // a severity of PagerDuty
 	"priority":   opsgeniePriority,  // a priority of Opsgenie
 	"clip":       func(n int, text string) string { return safetext.Clip(text, n) },
-	// the alerts, and how many of their lines, that a text of so many characters can hold; in HTML
-	// the addresses of links do not count
-	"fit":      func(limit int, d *template.Data) chosen { return fit(limit, d, false) },
-	"fitHTML":  func(limit int, d *template.Data) chosen { return fit(limit, d, true) },
+	// the message cut to what a text of so many characters, or bytes, can hold; in HTML the
+	// addresses of links do not count
+	"fit": func(limit int, d *template.Data) *template.Data {
+		return fit(limit, d, utf8.RuneCountInString, true)
+	},
+	"fitBytes": func(limit int, d *template.Data) *template.Data {
+		return fit(limit, d, byteCount, true)
+	},
+	"fitHTML": func(limit int, d *template.Data) *template.Data {
+		return fit(limit, d, utf8.RuneCountInString, false)
+	},
+	"more":     more,     // how many alerts a message that was cut is about beside those that it has
 	"alertIDs": alertIDs, // of all alerts, for machines
 }
 
@@ -192,33 +200,41 @@ func linesOf(a template.Alert) []string {
 	return list
 }
 
-// chosen are the alerts that a message shows, and how many more it is about.
-type chosen struct {
-	Alerts []template.Alert
-	More   int
-}
-
 // What a message has beside the texts of its alerts, in characters.
 const (
-	alertMarkup = 48 // of one alert: signs of the markup, line ends, and the names of links
+	alertMarkup = 48 // of one alert: signs of the markup and line ends
+	linkMarkup  = 8  // of a link
+	lineMarkup  = 3  // of a line of the log
 	moreMarkup  = 24 // "and 1000000 more"
 )
 
-// fit chooses what a receiver that refuses or cuts longer texts can show: of each alert what it is
-// about before the lines of any, the first of them in any case.
-func fit(limit int, d *template.Data, html bool) chosen {
+// moreAlerts is an annotation of a message that was cut.
+const moreAlerts = "alert_engine_more_alerts"
+
+// more is how many alerts a message that was cut is about beside those that it has.
+func more(d *template.Data) int {
+	n, _ := strconv.Atoi(d.CommonAnnotations[moreAlerts])
+	return n
+}
+
+func byteCount(text string) int { return len(text) }
+
+// fit cuts a message to what a receiver that refuses or cuts longer texts can show, measured by
+// count: of each alert what it is about before the lines of any, the first of them in any case.
+// Addresses count where they are a part of the text.
+func fit(limit int, d *template.Data, count func(string) int, addresses bool) *template.Data {
 	room := limit - moreMarkup
-	var shown []template.Alert
+	var shown template.Alerts
 	for i, a := range d.Alerts {
 		size := alertMarkup
 		for _, text := range []string{
 			badge(a), serviceOf(a), summaryOf(a), factsOf(a), groupOf(a),
 		} {
-			size += utf8.RuneCountInString(text)
+			size += count(text)
 		}
 		for _, l := range linksOf(a) {
-			if !html {
-				size += utf8.RuneCountInString(l.URL)
+			if size += count(l.Name) + linkMarkup; addresses {
+				size += count(l.URL)
 			}
 		}
 		if i >= messageAlerts || i > 0 && size > room {
@@ -232,7 +248,7 @@ func fit(limit int, d *template.Data, html bool) chosen {
 		for ; len(lines) > 0; lines = lines[1:] {
 			size := 0
 			for _, line := range lines {
-				size += utf8.RuneCountInString(line) + len("\n> ")
+				size += count(line) + lineMarkup
 			}
 			if size <= room {
 				room -= size
@@ -241,7 +257,16 @@ func fit(limit int, d *template.Data, html bool) chosen {
 		}
 		shown[i].Annotations = withLines(a.Annotations, lines)
 	}
-	return chosen{shown, len(d.Alerts) - len(shown)}
+	cut := *d
+	cut.Alerts = shown
+	if n := more(d) + len(d.Alerts) - len(shown); n > 0 {
+		cut.CommonAnnotations = maps.Clone(d.CommonAnnotations)
+		if cut.CommonAnnotations == nil {
+			cut.CommonAnnotations = template.KV{}
+		}
+		cut.CommonAnnotations[moreAlerts] = strconv.Itoa(n)
+	}
+	return &cut
 }
 
 // withLines are annotations with other lines of the log.

@@ -259,53 +259,86 @@ func TestMessagesFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := Sample(false, time.Date(2026, 11, 29, 10, 7, 12, 0, time.UTC))
-	a.Annotations["summary"] = strings.Repeat("payments of card holders failed ", 5)
-	a.Labels["group"] = strings.Repeat("g", 50)
-	for i := range a.Last {
-		a.Last[i].Message = strings.Repeat("card & gateway <declined> ", 20)
+	runes, bytes := utf8.RuneCountInString, byteCount
+	limits := map[string]struct {
+		size  int
+		count func(string) int
+	}{
+		"telegram": {4096, func(text string) int {
+			return runes(html.UnescapeString(tags.ReplaceAllString(text, "")))
+		}},
+		"discord": {4096, runes}, "pushover": {1024, runes}, "wechat": {2048, bytes},
+		"webex": {7439, bytes}, "rocketchat": {5000, runes}, "opsgenie": {15000, runes},
+		"slack": {8000, runes}, "mattermost": {16383, runes}, "msteamsv2": {28000, bytes},
 	}
-	limits := map[string]int{
-		"telegram": 4096, "discord": 4096, "pushover": 1024, "wechat": 2048, "webex": 7439,
-		"rocketchat": 5000, "opsgenie": 15000, "slack": 8000, "mattermost": 16383,
+	for _, word := range []string{"payments & <failed> ", "платежи ", "支付失败"} {
+		for _, repeat := range []int{1, 5, 12, 60} {
+			a := Sample(false, time.Date(2026, 11, 29, 10, 7, 12, 0, time.UTC))
+			a.Annotations["summary"] = strings.Repeat(word, repeat)
+			a.Labels["group"] = strings.Repeat("g", 50)
+			for i := range a.Last {
+				a.Last[i].Message = strings.Repeat(word, 2*repeat)
+			}
+			routes, err := p.routesTo("", a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, in := range p.receivers["all"] {
+				one, ctx := p.sampleMessage(routes[0], a, escapers[in.Name()])
+				for _, n := range []int{1, 10, 40} {
+					data := p.data(ctx, "all", routes[0], slices.Repeat(one, n))
+					for _, f := range p.rawFields("all", in) {
+						text, err := p.render(f, data)
+						if err != nil {
+							t.Fatal(err)
+						}
+						limit, ok := limits[in.Name()]
+						// a single alert is shown in any case
+						if size := 0; ok && n > 1 {
+							if size = limit.count(text); size > limit.size {
+								t.Errorf("%s %s of %d alerts with %q %d times: %d, at most %d",
+									in.String(), f.name, n, word, repeat, size, limit.size)
+							}
+						}
+					}
+					cut := fit(4096, data, runes, false)
+					if shown := len(cut.Alerts); more(cut) != n-shown ||
+						repeat < 12 && shown != min(n, messageAlerts) {
+						t.Errorf("of %d alerts %d are shown, %d more", n, shown, more(cut))
+					}
+				}
+			}
+		}
 	}
-	routes, err := p.routesTo("", a)
+}
+
+// A template that a user defines anew is that of all receivers with texts of that kind.
+func TestTextOfUser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "own.tmpl")
+	own := `{{ define "alert-engine.text" }}own {{ len .Alerts }}{{ end }}` +
+		`{{ define "alert-engine.markdown" }}own {{ len .Alerts }}{{ end }}`
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := PreviewWith(Options{
+		AlertmanagerConfig: configFile(t, everyReceiver+"templates: ['"+file+"']\n"),
+		ExternalURL:        "https://alerts.example.com",
+	}, "", Sample(false, time.Date(2026, 11, 29, 10, 7, 12, 0, time.UTC)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range p.receivers["all"] {
-		one, ctx := p.sampleMessage(routes[0], a, escapers[in.Name()])
-		for _, n := range []int{1, 10, 40} {
-			data := p.data(ctx, "all", routes[0], slices.Repeat(one, n))
-			for _, f := range p.rawFields("all", in) {
-				text, err := p.render(f, data)
-				if err != nil {
-					t.Fatal(err)
-				}
-				size := utf8.RuneCountInString(text)
-				if in.Name() == "telegram" {
-					size = utf8.RuneCountInString(
-						html.UnescapeString(tags.ReplaceAllString(text, "")),
-					)
-				}
-				if limit := limits[in.Name()]; limit > 0 && size > limit {
-					t.Errorf(
-						"%s %s of %d alerts has %d characters, at most %d",
-						in.String(),
-						f.name,
-						n,
-						size,
-						limit,
-					)
-				}
-			}
-			chosen := fit(4096, data, true)
-			if shown := len(chosen.Alerts); shown != min(n, 10) || chosen.More != n-shown ||
-				len(linesOf(chosen.Alerts[0])) == 0 {
-				t.Errorf("of %d alerts %d are shown, %d more, the first with %d lines", n, shown,
-					chosen.More, len(linesOf(chosen.Alerts[0])))
-			}
+	var kinds []string
+	for _, one := range list {
+		if slices.ContainsFunc(one.Fields, func(f PreviewField) bool { return f.Text == "own 1" }) {
+			kind, _, _ := strings.Cut(one.Integration, "[")
+			kinds = append(kinds, kind)
 		}
+	}
+	slices.Sort(kinds)
+	want := "discord email jira mattermost msteams msteamsv2 opsgenie pushover rocketchat sns victorops " +
+		"webex wechat"
+	if got := strings.Join(kinds, " "); got != want {
+		t.Errorf("the text is that of %s, want %s", got, want)
 	}
 }
 
