@@ -34,7 +34,7 @@ const (
 // deliveries keeps the last of them in memory.
 type deliveries struct {
 	mu     sync.Mutex // guards what follows
-	byID   map[string][]noted
+	byID   map[string]*[]noted
 	order  []string // of byID, oldest first
 	recent []Delivery
 }
@@ -48,21 +48,25 @@ type noted struct {
 func (d *deliveries) add(id string, one Delivery) (news bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list, known := d.byID[id]
-	if !known {
-		id, one.Rule = strings.Clone(id), strings.Clone(one.Rule) // parts of packed alerts
+	of := d.byID[id]
+	if of == nil {
+		id = strings.Clone(id) // part of a packed alert, as the rule
 		d.makeRoom()
+		of = &[]noted{}
+		d.byID[id] = of // once: a map keeps the key that was given last
 		d.order = append(d.order, id)
 	}
+	list := *of
 	if n := len(list); n > 0 && list[n-1].repeats(one) {
 		list[n-1].At = one.At
 		list[n-1].times++
 		return false
 	}
+	one.Rule = strings.Clone(one.Rule)
 	if len(list) == maxDeliveries {
 		list = slices.Delete(list, 1, 2) // the first one says when it was notified
 	}
-	d.byID[id] = append(list, noted{one, 1})
+	*of = append(list, noted{one, 1})
 	if d.recent = append(d.recent, one); len(d.recent) > maxRecentDeliveries {
 		d.recent = slices.Delete(d.recent, 0, 1)
 	}
@@ -71,7 +75,7 @@ func (d *deliveries) add(id string, one Delivery) (news bool) {
 
 func (d *deliveries) makeRoom() {
 	if d.byID == nil {
-		d.byID = map[string][]noted{}
+		d.byID = map[string]*[]noted{}
 	}
 	if len(d.order) >= maxDeliveredAlerts {
 		delete(d.byID, d.order[0])
@@ -88,15 +92,19 @@ func (n noted) repeats(one Delivery) bool {
 func (d *deliveries) knows(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.byID[id]) > 0
+	return d.byID[id] != nil
 }
 
 // of returns the deliveries of an alert, oldest first.
 func (d *deliveries) of(id string) []Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := make([]Delivery, 0, len(d.byID[id]))
-	for _, n := range d.byID[id] {
+	var noted []noted
+	if of := d.byID[id]; of != nil {
+		noted = *of
+	}
+	list := make([]Delivery, 0, len(noted))
+	for _, n := range noted {
 		if n.times > 1 {
 			n.Detail = fmt.Sprintf("%s (%d times)", n.Detail, n.times)
 		}
