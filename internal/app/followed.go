@@ -38,7 +38,7 @@ type followedTopic struct {
 const (
 	followPause   = time.Second      // at least, between two uses of changes
 	followRetry   = time.Minute      // after a topic cannot be read
-	followPrepare = 30 * time.Second // for a topic that is new
+	followPrepare = 30 * time.Second // for the topics that a reload brings
 )
 
 // errNotRead is why a topic is not prepared that may be read later.
@@ -106,6 +106,27 @@ func (f *followedTopics) begin(
 // stop ends to read all topics.
 func (f *followedTopics) stop() { f.follow(context.Background(), nil, nil) }
 
+// prepareAll prepares topics at once, and returns the result of each.
+func (f *followedTopics) prepareAll(
+	ctx context.Context, topics []string, within time.Duration,
+) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	errs := map[string]error{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, topic := range slices.Compact(slices.Sorted(slices.Values(topics))) {
+		all.Go(func() {
+			err := f.prepare(ctx, topic)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[topic] = err
+		})
+	}
+	all.Wait()
+	return errs
+}
+
 // prepare reads a topic to its end, unless it is followed and known. The error is errNotRead when
 // waiting may help.
 func (f *followedTopics) prepare(ctx context.Context, topic string) error {
@@ -115,8 +136,6 @@ func (f *followedTopics) prepare(ctx context.Context, topic string) error {
 	if _, known := f.table(topic); known {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, followPrepare)
-	defer cancel()
 	o := f.options(topic)
 	o.Client.Dial = f.p.network.dial
 	table, err := kafka.ReadKeyTable(ctx, o)

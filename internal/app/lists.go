@@ -168,8 +168,9 @@ func (l *lists) apply() {
 // prepareRules reads the topics that new rules bring, so that they have their lists with the first
 // log that they see. A list that cannot be read refuses the reload.
 func (l *lists) prepareRules(ctx context.Context, set *rule.Set) (*rule.Set, error) {
+	errs := l.prepareAll(ctx, topicsOf(set), followPrepare)
 	for _, list := range set.TopicLists() {
-		if err := l.prepare(ctx, list.Topic); err != nil {
+		if err := errs[list.Topic]; err != nil {
 			return nil, fmt.Errorf("list %s: %w", list.Name, err)
 		}
 	}

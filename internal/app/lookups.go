@@ -51,7 +51,8 @@ type lookupCopy struct {
 const (
 	lookupRows  = 100_000
 	lookupBytes = 64 << 20
-	lookupSaves = time.Minute // between two times that tables are written to disk
+	lookupStart = 20 * time.Second // for all topics of which there is no copy at the start
+	lookupSaves = time.Minute      // between two times that tables are written to disk
 )
 
 func newLookupTopics(p *process) *lookupTopics {
@@ -89,14 +90,15 @@ func (n *NotifyConfig) lookupTopics() (topics []string) {
 // enriched. It fails when an operator has to act. A topic that is not read in time is left for
 // later: an alert without an owner is better than none.
 func (l *lookupTopics) load(ctx context.Context) error {
+	var missing []string
+	l.mu.Lock()
 	for _, topic := range l.p.config.Notify.lookupTopics() {
-		l.mu.Lock()
-		c := l.copyOf(topic)
-		l.mu.Unlock()
-		if c.values != nil {
-			continue
+		if l.copyOf(topic).values == nil {
+			missing = append(missing, topic)
 		}
-		err := l.prepare(ctx, topic)
+	}
+	l.mu.Unlock()
+	for topic, err := range l.prepareAll(ctx, missing, lookupStart) {
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -114,11 +116,11 @@ func (l *lookupTopics) load(ctx context.Context) error {
 // one that is named already has its table, or its copy.
 func (l *lookupTopics) prepareTables(ctx context.Context, n *NotifyConfig) error {
 	known := l.p.notifying.Load().lookupTopics()
-	for _, topic := range n.lookupTopics() {
-		if slices.Contains(known, topic) {
-			continue
-		}
-		if err := l.prepare(ctx, topic); err != nil {
+	added := slices.DeleteFunc(n.lookupTopics(), func(topic string) bool {
+		return slices.Contains(known, topic)
+	})
+	for _, err := range l.prepareAll(ctx, added, followPrepare) {
+		if err != nil {
 			return fmt.Errorf("notify.lookups: %w", err)
 		}
 	}

@@ -183,9 +183,17 @@ func TestLookupThatCannotBeRead(t *testing.T) {
 		w.rules = visitRules
 		w.own(`ann {"team":"shop"}`)
 		r := w.prepare("data")
-		owners(r.process)
+		lookupsOf(
+			LookupConfig{Topic: "owners", By: []string{"user"}},
+			LookupConfig{Topic: "hosts", By: []string{"host"}},
+			LookupConfig{Topic: "teams", By: []string{"team"}},
+		)(r.process.config)
 		r.link.cut()
+		began := time.Now()
 		r.begin()
+		if took := time.Since(began); took > 30*time.Second { // of which 10 to join the group
+			t.Errorf("the start takes %s", took)
+		}
 		if err := r.process.lookups.health(); err == nil {
 			t.Error("health says nothing of a topic that is not read")
 		}

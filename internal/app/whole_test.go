@@ -104,20 +104,20 @@ func TestReload(t *testing.T) {
 		r := w.start("data")
 		w.errors(0, "pay", 6)
 		w.rules = "version: 1\ngroups: nonsense\n"
-		if err := r.reload(t.Context()); err == nil ||
+		if err := r.reload(w.t.Context()); err == nil ||
 			!strings.Contains(err.Error(), "test.rules.yml:2:9") {
 			t.Errorf("a broken file: %v", err)
 		}
 		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: " +
 			"any}}\n"
 		w.routes("route: {receiver: gone}\nreceivers: [{name: hook}]\n")
-		if err := r.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "gone") {
+		if err := r.reload(w.t.Context()); err == nil || !strings.Contains(err.Error(), "gone") {
 			t.Errorf("broken routes: %v", err)
 		}
 		w.errors(0, "cart", 1)
 		want(t, "of rules that came with broken routes", w.notices())
 		w.routes(everyAlert)
-		if err := r.reload(t.Context()); err != nil {
+		if err := r.reload(w.t.Context()); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(3 * time.Second)
@@ -146,7 +146,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 		for range 20 {
 			time.Sleep(53 * time.Millisecond)
-			if err := r.reload(t.Context()); err != nil {
+			if err := r.reload(w.t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
