@@ -10,21 +10,39 @@ var metricUse = regexp.MustCompile(`alert_engine_[a-z0-9_]+`)
 
 // What watches the engine asks for metrics that it has.
 func TestMonitoringKnowsTheMetrics(t *testing.T) {
-	known := metrics(t)
 	for _, file := range []string{"../monitoring/alerts.yaml", "../monitoring/dashboard.json"} {
 		uses := metricUse.FindAllString(read(t, file), -1)
 		if len(uses) < 10 {
 			t.Errorf("%s uses only %d metrics", file, len(uses))
 		}
-		for _, name := range uses {
-			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-				if base, ok := strings.CutSuffix(name, suffix); ok && known[base].help != "" {
-					name = base
-				}
+		knowMetrics(t, file, uses)
+	}
+}
+
+// The metrics that pages name are in the reference. The changelog also names former ones.
+func TestPagesKnowTheMetrics(t *testing.T) {
+	for _, page := range files(t, ".md") {
+		if page != "../CHANGELOG.md" {
+			knowMetrics(t, page, metricUse.FindAllString(read(t, page), -1))
+		}
+	}
+}
+
+// knowMetrics checks that metrics that a file names are in the reference. A name may be the
+// beginning of several, such as alert_engine_cluster_*.
+func knowMetrics(t *testing.T, file string, names []string) {
+	t.Helper()
+	reference := read(t, "reference/metrics.md")
+	for _, name := range names {
+		known := strings.Contains(reference, "`"+name+"`") ||
+			strings.HasSuffix(name, "_") && strings.Contains(reference, "`"+name)
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			if base, ok := strings.CutSuffix(name, suffix); ok {
+				known = known || strings.Contains(reference, "`"+base+"`")
 			}
-			if known[name].help == "" {
-				t.Errorf("%s uses %s, and there is no such metric", file, name)
-			}
+		}
+		if !known {
+			t.Errorf("%s names %s, and there is no such metric", file, name)
 		}
 	}
 }
