@@ -53,7 +53,9 @@ func observed(h http.Handler, duration *prometheus.HistogramVec) http.Handler {
 }
 
 // limited bounds how many GET requests are answered at a time, as Alertmanager does, and how long
-// any request takes. Silences are created however many requests for alerts there are.
+// any request takes. Silences are created however many requests for alerts there are. The package
+// alertmanager/api has the same, but always serves its Connect API (gRPC) with it, which needs the
+// modules of connectrpc.com and answers at paths that are ours.
 func (n *Notifier) limited(h http.Handler) http.Handler {
 	get := prometheus.Labels{"method": "get"} // Alertmanager's names
 	inFlight := promauto.With(n.registry).NewGauge(prometheus.GaugeOpts{
