@@ -854,7 +854,7 @@ func (l *Log) isPriority(at jsonscan.Slot) bool {
 // time, or with the level.
 func (l *Log) levelOfHead() level {
 	text := l.Value(FieldMessage).Text
-	if l.isAccess || len(text) < 4 || startsWithWord(text) {
+	if l.isAccess || len(text) < 4 || startsWithWord(text) || !mayName(text) {
 		return level{}
 	}
 	h := l.lineHead()
