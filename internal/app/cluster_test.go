@@ -364,6 +364,34 @@ func TestClusterClaimsAgain(t *testing.T) {
 	})
 }
 
+// A member that no longer leads reports a change of its outbox. Its notifier takes no more then.
+func TestLosingLeadChangesOutbox(t *testing.T) {
+	inCluster(t, func(w *world) {
+		list := w.three()
+		lose := func(how string, do func(other *clusterMember)) {
+			t.Helper()
+			first := leader(list)
+			changed := first.state.cluster.Changed()
+			do(w.without(list, first)[0].state.cluster)
+			time.Sleep(5 * time.Second)
+			select {
+			case <-changed:
+			default:
+				t.Errorf("%s: the outbox has not changed", how)
+			}
+		}
+		lose("another member claims", func(other *clusterMember) {
+			other.append(cluster.Claim(other.self), other.noted)
+		})
+		time.Sleep(time.Minute)
+		first := leader(list)
+		lose("it stops", func(*clusterMember) { first.end() })
+		for _, r := range w.without(list, first) {
+			r.end()
+		}
+	})
+}
+
 // The values of record rules are those that an instance without a cluster records, each of them
 // once, whichever member leads, and also when leaders are killed.
 func TestClusterRecordsValues(t *testing.T) {
