@@ -111,7 +111,7 @@ func (q *recorded) take(r models.Recorded) {
 
 func (v *value) size() int { return len(v.recordKey) + len(v.text) + valueOverhead }
 
-// recordedKey says recordKey value it is: the rule and the labels. It is that of the record on the
+// recordedKey says which value it is: the rule and the labels. It is that of the record on the
 // topic, which may therefore be compacted.
 func recordedKey(r models.Recorded) string {
 	b := append([]byte(r.Rule), '{')
