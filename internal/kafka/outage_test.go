@@ -105,8 +105,9 @@ func TestOutageSoonAfterAnother(t *testing.T) {
 		t.Helper()
 		a := &availability{}
 		a.answer(at(-7))
-		a.answer(at(0)) // after a stop of 7 seconds
-		a.answer(at(from))
+		for now := range from + 1 { // after a stop of 7 seconds
+			a.answer(at(now))
+		}
 		saved := models.SourcePosition{Epoch: -1}
 		a.save(&saved)
 		end := from + 13
