@@ -30,24 +30,24 @@ func (s *Server) acknowledge(r *http.Request, id, by, comment string) (silence s
 		return "", err
 	}
 	by = cmp.Or(strings.TrimSpace(by), unnamed)
-	if silence, err = s.ack(r.Context(), a, by, comment); err != nil {
+	if silence, err = s.alertmanager.ack(r.Context(), a, by, comment); err != nil {
 		return "", err
 	}
-	s.audit(r, "alert acknowledged",
+	s.audit.record(r, "alert acknowledged",
 		"alert", a.ID, "by", by, "comment", comment, "silence", silence)
 	return silence, nil
 }
 
 // unacknowledge expires the acknowledgements of an alert.
 func (s *Server) unacknowledge(r *http.Request, id, by string) error {
-	list, err := s.silences(r.Context())
+	list, err := s.alertmanager.silences(r.Context())
 	if err != nil {
 		return err
 	}
 	found := false
 	for _, one := range list {
 		if ackOf(one) == id && one.State() == "active" {
-			if err := s.expireSilence(r.Context(), one.ID); err != nil {
+			if err := s.alertmanager.expireSilence(r.Context(), one.ID); err != nil {
 				return err
 			}
 			found = true
@@ -56,7 +56,8 @@ func (s *Server) unacknowledge(r *http.Request, id, by string) error {
 	if !found {
 		return notFound("the alert is not acknowledged")
 	}
-	s.audit(r, "acknowledgement removed", "alert", id, "by", cmp.Or(strings.TrimSpace(by), unnamed))
+	s.audit.record(r, "acknowledgement removed",
+		"alert", id, "by", cmp.Or(strings.TrimSpace(by), unnamed))
 	return nil
 }
 
@@ -102,7 +103,7 @@ const maxComment = 2000
 
 // comment adds a comment to an alert.
 func (s *Server) comment(r *http.Request, id, by, text string) error {
-	if s.Audit == nil {
+	if s.audit.store == nil {
 		return missing("storing comments")
 	}
 	if text = strings.TrimSpace(text); text == "" || len(text) > maxComment {
@@ -112,7 +113,7 @@ func (s *Server) comment(r *http.Request, id, by, text string) error {
 	if err != nil {
 		return err
 	}
-	s.audit(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed),
+	s.audit.record(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed),
 		"text", text)
 	return nil
 }
@@ -128,7 +129,7 @@ func (s *Server) postComment(w http.ResponseWriter, r *http.Request) error {
 	if err := s.comment(r, r.PathValue("id"), body.By, body.Text); err != nil {
 		return err
 	}
-	return ok(w, s.auditOf(r.PathValue("id")))
+	return ok(w, s.audit.of(r.PathValue("id")))
 }
 
 func (s *Server) commentForm(w http.ResponseWriter, r *http.Request) error {
@@ -151,7 +152,7 @@ func (s *Server) resolve(r *http.Request, id, by string) error {
 	if err := s.Resolve(r.Context(), a.ID); err != nil {
 		return &apiError{http.StatusConflict, err.Error()}
 	}
-	s.audit(r, "alert resolved", "alert", a.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed))
+	s.audit.record(r, "alert resolved", "alert", a.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed))
 	return nil
 }
 
@@ -226,6 +227,6 @@ func (s *Server) silenceAlert(r *http.Request, id, by, comment string) error {
 			one.Matchers = append(one.Matchers, matcher{Name: name, Value: value, IsEqual: true})
 		}
 	}
-	_, err = s.saveSilence(r, one)
+	_, err = s.alertmanager.saveSilence(r, one)
 	return err
 }

@@ -21,10 +21,17 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertmanager passes requests to Alertmanager's API. The Origin header is removed, because the API
+// alertmanager has the silences, and which alerts are inhibited or routed where.
+type alertmanager struct {
+	api   http.Handler // paths from /api/v2 on; nil for none
+	audit *auditTrail
+	now   func() time.Time
+}
+
+// handler passes requests to Alertmanager's API. The Origin header is removed, because the API
 // would allow any origin to read the answer. Expressions are bounded before the API compiles them,
 // and changes are logged like those of our own pages.
-func (s *Server) alertmanager() http.Handler {
+func (am *alertmanager) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := checkExpressions(r); err != nil {
 			writeError(w, err)
@@ -33,10 +40,10 @@ func (s *Server) alertmanager() http.Handler {
 		r = r.Clone(r.Context())
 		r.Header.Del("Origin")
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			s.Alertmanager.ServeHTTP(w, r)
+			am.api.ServeHTTP(w, r)
 			return
 		}
-		s.changeSilence(w, r)
+		am.changeSilence(w, r)
 	})
 }
 
@@ -63,7 +70,7 @@ func checkExpressions(r *http.Request) error {
 }
 
 // changeSilence passes on a change and writes it to the audit log.
-func (s *Server) changeSilence(w http.ResponseWriter, r *http.Request) {
+func (am *alertmanager) changeSilence(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		writeError(w, err)
@@ -80,17 +87,17 @@ func (s *Server) changeSilence(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	out := &answer{header: w.Header(), status: http.StatusOK}
-	s.Alertmanager.ServeHTTP(out, r)
+	am.api.ServeHTTP(out, r)
 	if out.status < 300 {
-		s.auditSilence(r, one, out.body.Bytes())
+		am.auditSilence(r, one, out.body.Bytes())
 	}
 	w.WriteHeader(out.status)
 	_, _ = w.Write(out.body.Bytes()) // the client may be gone
 }
 
-func (s *Server) auditSilence(r *http.Request, one silence, answer []byte) {
+func (am *alertmanager) auditSilence(r *http.Request, one silence, answer []byte) {
 	if r.Method == http.MethodDelete {
-		s.audit(r, "silence expired", "silence", path.Base(r.URL.Path))
+		am.audit.record(r, "silence expired", "silence", path.Base(r.URL.Path))
 		return
 	}
 	var made struct {
@@ -101,7 +108,7 @@ func (s *Server) auditSilence(r *http.Request, one silence, answer []byte) {
 	if one.ID != "" {
 		what = "silence changed"
 	}
-	s.audit(r, what, "silence", made.ID, "by", one.CreatedBy, "comment", one.Comment)
+	am.audit.record(r, what, "silence", made.ID, "by", one.CreatedBy, "comment", one.Comment)
 }
 
 // silence is a silence in the form of Alertmanager's API.
@@ -290,8 +297,8 @@ func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
 // ask calls Alertmanager's API within this process and reads the answer into v.
-func (s *Server) ask(ctx context.Context, method, path string, body, v any) error {
-	if s.Alertmanager == nil {
+func (am *alertmanager) ask(ctx context.Context, method, path string, body, v any) error {
+	if am.api == nil {
 		return missing("Alertmanager's API")
 	}
 	text, err := json.Marshal(body)
@@ -306,7 +313,7 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	a := answer{header: http.Header{}, status: http.StatusOK}
-	s.Alertmanager.ServeHTTP(&a, req)
+	am.api.ServeHTTP(&a, req)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -323,12 +330,12 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 }
 
 // silences returns all silences, those that are active first.
-func (s *Server) silences(ctx context.Context) ([]silence, error) {
-	if s.Alertmanager == nil {
+func (am *alertmanager) silences(ctx context.Context) ([]silence, error) {
+	if am.api == nil {
 		return nil, nil
 	}
 	var list []silence
-	if err := s.ask(ctx, http.MethodGet, "/silences", nil, &list); err != nil {
+	if err := am.ask(ctx, http.MethodGet, "/silences", nil, &list); err != nil {
 		return nil, fmt.Errorf("list silences: %w", err)
 	}
 	for i := range list {
@@ -350,14 +357,14 @@ func (s *Server) silences(ctx context.Context) ([]silence, error) {
 }
 
 // idsOf returns the IDs of the alerts that Alertmanager's API lists for a query.
-func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, error) {
-	if s.Alertmanager == nil {
+func (am *alertmanager) idsOf(ctx context.Context, query url.Values) (map[string]bool, error) {
+	if am.api == nil {
 		return nil, nil
 	}
 	var list []struct {
 		Annotations map[string]string `json:"annotations"`
 	}
-	if err := s.ask(ctx, http.MethodGet, "/alerts?"+query.Encode(), nil, &list); err != nil {
+	if err := am.ask(ctx, http.MethodGet, "/alerts?"+query.Encode(), nil, &list); err != nil {
 		return nil, fmt.Errorf("list alerts: %w", err)
 	}
 	ids := map[string]bool{}
@@ -368,8 +375,8 @@ func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, 
 }
 
 // inhibited are the alerts that are inhibited by another alert.
-func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
-	return s.idsOf(
+func (am *alertmanager) inhibited(ctx context.Context) (map[string]bool, error) {
+	return am.idsOf(
 		ctx,
 		url.Values{
 			"active":      {"false"},
@@ -382,8 +389,8 @@ func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
 }
 
 // routedTo are the alerts that are routed to a receiver.
-func (s *Server) routedTo(ctx context.Context, receiver string) (map[string]bool, error) {
-	return s.idsOf(ctx, url.Values{"receiver": {regexp.QuoteMeta(receiver)}})
+func (am *alertmanager) routedTo(ctx context.Context, receiver string) (map[string]bool, error) {
+	return am.idsOf(ctx, url.Values{"receiver": {regexp.QuoteMeta(receiver)}})
 }
 
 // silencedBy returns the active silences that match the labels.
@@ -397,16 +404,16 @@ func silencedBy(list []silence, labels map[string]string) []silence {
 	return found
 }
 
-func (s *Server) addSilence(ctx context.Context, one silence) (id string, err error) {
+func (am *alertmanager) addSilence(ctx context.Context, one silence) (id string, err error) {
 	var made struct {
 		SilenceID string `json:"silenceID"`
 	}
-	err = s.ask(ctx, http.MethodPost, "/silences", one, &made)
+	err = am.ask(ctx, http.MethodPost, "/silences", one, &made)
 	return made.SilenceID, err
 }
 
-func (s *Server) expireSilence(ctx context.Context, id string) error {
-	return s.ask(ctx, http.MethodDelete, "/silence/"+url.PathEscape(id), nil, nil)
+func (am *alertmanager) expireSilence(ctx context.Context, id string) error {
+	return am.ask(ctx, http.MethodDelete, "/silence/"+url.PathEscape(id), nil, nil)
 }
 
 // An acknowledgement is a silence for one alert that ends when the alert resolves. Its comment
@@ -414,14 +421,14 @@ func (s *Server) expireSilence(ctx context.Context, id string) error {
 const ackMark = "acknowledged alert "
 
 // ack silences one alert until it resolves.
-func (s *Server) ack(
+func (am *alertmanager) ack(
 	ctx context.Context,
 	a models.Alert,
 	by, comment string,
 ) (id string, err error) {
 	one := silence{
-		StartsAt:  s.Now(),
-		EndsAt:    s.Now().Add(7 * 24 * time.Hour),
+		StartsAt:  am.now(),
+		EndsAt:    am.now().Add(7 * 24 * time.Hour),
 		CreatedBy: by,
 		Comment:   ackMark + a.ID,
 	}
@@ -433,7 +440,7 @@ func (s *Server) ack(
 			one.Matchers = append(one.Matchers, matcher{Name: name, Value: value, IsEqual: true})
 		}
 	}
-	return s.addSilence(ctx, one)
+	return am.addSilence(ctx, one)
 }
 
 // ackOf is the ID of the alert that a silence acknowledges; "" for an ordinary silence.
@@ -449,7 +456,7 @@ func ackOf(one silence) string {
 // expireAcks ends the acknowledgements of resolved alerts until ctx ends, so that the next episode
 // is notified again.
 func (s *Server) expireAcks(ctx context.Context) {
-	if s.Alertmanager == nil || s.Alerts == nil {
+	if s.alertmanager.api == nil || s.state.alerts == nil {
 		return
 	}
 	tick := time.NewTicker(5 * time.Second)
@@ -467,7 +474,7 @@ func (s *Server) expireAcks(ctx context.Context) {
 }
 
 func (s *Server) expireAcksNow(ctx context.Context) error {
-	list, err := s.silences(ctx)
+	list, err := s.alertmanager.silences(ctx)
 	if err != nil {
 		return err
 	}
@@ -478,12 +485,12 @@ func (s *Server) expireAcksNow(ctx context.Context) error {
 		return nil
 	}
 	up := map[string]bool{}
-	for _, a := range s.Alerts.Current() {
+	for _, a := range s.state.alerts.Current() {
 		up[a.ID] = true
 	}
 	for _, one := range list {
 		if !up[ackOf(one)] {
-			if err := s.expireSilence(ctx, one.ID); err != nil {
+			if err := s.alertmanager.expireSilence(ctx, one.ID); err != nil {
 				return err
 			}
 		}

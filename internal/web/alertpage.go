@@ -65,9 +65,9 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 		MayWrite: s.access.mayWrite(r),
 	}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "alert", "alert", v)
+		return s.pages.renderPart(w, "alert", "alert", v)
 	}
-	s.render(w, r, http.StatusOK, "alert", v)
+	s.pages.render(w, r, http.StatusOK, "alert", v)
 	return nil
 }
 
@@ -76,7 +76,7 @@ func (s *Server) alertData(r *http.Request) (alertData, error) {
 	if err != nil {
 		return alertData{}, err
 	}
-	silences, err := s.silences(r.Context())
+	silences, err := s.alertmanager.silences(r.Context())
 	if err != nil {
 		return alertData{}, err
 	}
@@ -92,8 +92,8 @@ func (s *Server) alertData(r *http.Request) (alertData, error) {
 		Top:         topFields(detail.Alert.Top),
 		Explore:     "/explore?alert=" + url.QueryEscape(detail.Alert.ID),
 	}
-	if found, err := s.ruleByID(detail.Alert.Rule); err == nil {
-		one := s.ruleDetail(found, s.ruleStatus()[found.ID()])
+	if found, err := s.state.ruleByID(detail.Alert.Rule); err == nil {
+		one := s.ruleDetail(found, s.state.ruleStatus()[found.ID()])
 		d.Rule, d.Links = &one, linksOf(found, detail.Alert.Annotations)
 		d.Manual = found.Resolve.Manual && s.Resolve != nil
 	}
@@ -142,7 +142,8 @@ func timeline(d alertDetail) []timelineEvent {
 func (s *Server) earlier(a models.Alert, most int) []episode {
 	var list []episode
 	text := labelText(a.Labels)
-	for _, e := range episodes(s.transitions(HistoryQuery{Rule: a.Rule, Most: 2000}))[a.Rule] {
+	past := s.state.transitions(HistoryQuery{Rule: a.Rule, Most: 2000})
+	for _, e := range episodes(past)[a.Rule] {
 		if e.ID != a.ID && labelText(e.Labels) == text {
 			list = append(list, e)
 		}
@@ -164,7 +165,7 @@ func (s *Server) neighbours(a models.Alert, most int) []*models.Alert {
 		To:   a.StartsAt.Add(neighbourhood),
 		Most: 1000,
 	}
-	for _, some := range [][]models.Alert{s.current(), s.transitions(query)} {
+	for _, some := range [][]models.Alert{s.state.current(), s.state.transitions(query)} {
 		for i := range some {
 			other := &some[i]
 			apart := other.StartsAt.Sub(a.StartsAt).Abs()

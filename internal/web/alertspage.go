@@ -123,13 +123,14 @@ func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "alerts", "alerts", view{
+		return s.pages.renderPart(w, "alerts", "alerts", view{
 			Data:     data,
 			MayWrite: s.access.mayWrite(r),
-			Top:      s.topBar(),
+			Top:      s.pages.topBar(),
 		})
 	}
-	s.render(w, r, http.StatusOK, "alerts", view{Title: data.title(), Page: "alerts", Data: data})
+	v := view{Title: data.title(), Page: "alerts", Data: data}
+	s.pages.render(w, r, http.StatusOK, "alerts", v)
 	return nil
 }
 
@@ -154,7 +155,7 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 		Sort:      r.FormValue("sort"),
 		Expanded:  r.FormValue("open"),
 		Counts:    map[string]int{},
-		Certainty: s.certainty(),
+		Certainty: s.health.certainty(),
 	}
 	rows, err := s.listedAlerts(r.Context(), &d)
 	if err != nil {
@@ -188,7 +189,7 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 	for i := range d.Groups {
 		s.finish(&d.Groups[i], d)
 	}
-	d.Recent = s.recentlyResolved(5)
+	d.Recent = s.state.recentlyResolved(5)
 	return d, nil
 }
 
@@ -245,20 +246,20 @@ func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert
 	}
 	var routed map[string]bool
 	if d.Receiver != "" {
-		if routed, err = s.routedTo(ctx, d.Receiver); err != nil {
+		if routed, err = s.alertmanager.routedTo(ctx, d.Receiver); err != nil {
 			return nil, err
 		}
 	}
-	silences, err := s.silences(ctx)
+	silences, err := s.alertmanager.silences(ctx)
 	if err != nil {
 		return nil, err
 	}
-	inhibited, err := s.inhibited(ctx)
+	inhibited, err := s.alertmanager.inhibited(ctx)
 	if err != nil {
 		return nil, err
 	}
 	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
-	list := s.current()
+	list := s.state.current()
 	rows := make([]listedAlert, 0, len(list))
 	for i := range list {
 		a := &list[i]
@@ -266,7 +267,7 @@ func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert
 			return nil, ctx.Err()
 		}
 		if filter.words {
-			a = &s.detailed(list[i : i+1])[0]
+			a = &s.state.detailed(list[i : i+1])[0]
 		}
 		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) ||
 			routed != nil && !routed[a.ID] {
@@ -376,14 +377,14 @@ func (one listedAlert) row(a *models.Alert) alertRow {
 
 // rowOf is the row of an alert, with all that is shown of it.
 func (s *Server) rowOf(one listedAlert, several bool, shared map[string]string) alertRow {
-	row := one.row(&s.detailed([]models.Alert{*one.Alert})[0])
+	row := one.row(&s.state.detailed([]models.Alert{*one.Alert})[0])
 	own := one.Labels
 	if several {
 		own = maps.Clone(one.Labels)
 		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
 	row.Own = shownLabels(own)
-	series := s.Alerts.Series(*row.Alert)
+	series := s.state.alerts.Series(*row.Alert)
 	row.Spark = spark(series, s.Now())
 	row.Values = valuesOf(*row.Alert, nil, series)
 	return row
@@ -444,21 +445,6 @@ func sharedLabels(rows []listedAlert) map[string]string {
 	return shared
 }
 
-// recentlyResolved returns the newest resolved alerts, newest first.
-func (s *Server) recentlyResolved(most int) []models.Alert {
-	var list []models.Alert
-	if s.Alerts == nil {
-		return nil
-	}
-	history := s.transitions(HistoryQuery{Most: 1000})
-	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
-		if history[i].State == models.AlertResolved {
-			list = append(list, history[i])
-		}
-	}
-	return list
-}
-
 // changes sends a server-sent event when a page may have changed, at most once a second.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	out, err := s.stream(w)
@@ -506,7 +492,7 @@ func (p *pulse) value(compute func() uint64) uint64 {
 // fingerprint changes with the set of alerts, their states and counts.
 func (s *Server) fingerprint() uint64 {
 	hash := fnv.New64a()
-	list := s.current()
+	list := s.state.current()
 	for i := range list {
 		fmt.Fprintf(hash, "%s %s %d\n", list[i].ID, list[i].State, list[i].Count)
 	}
@@ -515,8 +501,8 @@ func (s *Server) fingerprint() uint64 {
 
 // topBarText is the top bar for the script.
 func (s *Server) topBarText() map[string]any {
-	t := s.topBar()
-	title := s.certainty().Headline
+	t := s.pages.topBar()
+	title := s.health.certainty().Headline
 	if t.Firing > 0 {
 		title = fmt.Sprintf("(%d) firing", t.Firing)
 	}

@@ -56,7 +56,7 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/alerts/{id}/resolve", Writer, cheap, s.api(s.postResolve)},
 		{"GET /api/v1/receivers", Reader, cheap, s.api(s.getReceivers)},
 		{"POST /api/v1/receivers/{name}/test", Writer, costly, s.api(s.postTest)},
-		{"GET /api/v1/audit", Reader, cheap, s.api(s.getAudit)},
+		{"GET /api/v1/audit", Reader, cheap, s.api(s.audit.get)},
 		{"GET /api/v1/history", Reader, cheap, s.api(s.getHistory)},
 		{"GET /api/v1/rules/{id...}", Reader, cheap, s.api(s.getRule)},
 		{"GET /api/v1/rulefiles", Reader, cheap, s.api(s.listRuleFiles)},
@@ -195,17 +195,17 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		Series:      []Point{},
 		Comments:    []AuditEntry{},
 	}
-	if s.Alerts == nil {
+	if s.state.alerts == nil {
 		return d, missing("alerts")
 	}
 	found := false
-	for _, a := range s.transitions(HistoryQuery{Alert: id}) {
+	for _, a := range s.state.transitions(HistoryQuery{Alert: id}) {
 		d.Alert, found = a, true
 		d.Transitions = append(d.Transitions, a)
 	}
-	for _, a := range s.current() {
+	for _, a := range s.state.current() {
 		if a.ID == id {
-			a = s.detailed([]models.Alert{a})[0]
+			a = s.state.detailed([]models.Alert{a})[0]
 			if len(d.Transitions) == 0 {
 				d.Transitions = append(d.Transitions, a)
 			}
@@ -216,9 +216,9 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		return d, notFound("no alert %q (it may have left the history)",
 			safetext.Clip(safetext.Visible(id), 80))
 	}
-	d.Series = append(d.Series, s.Alerts.Series(d.Alert)...)
+	d.Series = append(d.Series, s.state.alerts.Series(d.Alert)...)
 	d.Values = valuesOf(d.Alert, d.Transitions, d.Series)
-	d.Comments = append(d.Comments, s.auditOf(id)...)
+	d.Comments = append(d.Comments, s.audit.of(id)...)
 	if s.Notifier != nil {
 		d.Deliveries = append(d.Deliveries, s.Notifier.Deliveries(id)...)
 	}
@@ -234,14 +234,14 @@ func (s *Server) getAlert(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
-	if s.Engine == nil {
+	if s.state.engine == nil {
 		return missing("the engine status")
 	}
 	state := struct {
 		Version  string          `json:"version"`
 		Engine   EngineStatus    `json:"engine"`
 		Notifier *NotifierStatus `json:"notifier,omitempty"`
-	}{Version: s.Version, Engine: s.engineStatus()}
+	}{Version: s.Version, Engine: s.state.engineStatus()}
 	if s.Notifier != nil {
 		n := s.Notifier.Status()
 		state.Notifier = &n
@@ -334,36 +334,6 @@ func groupOf(r *rule.Rule, l *decode.Log, lists match.Lists) map[string]string {
 	return labels
 }
 
-func (s *Server) ruleSet() *rule.Set {
-	if s.Rules != nil {
-		if set := s.Rules.Set(); set != nil {
-			return set
-		}
-	}
-	return &rule.Set{}
-}
-
-func (s *Server) ruleByID(id string) (*rule.Rule, error) {
-	for _, r := range s.ruleSet().Rules {
-		if r.ID() == id {
-			return r, nil
-		}
-	}
-	return nil, notFound("no rule %q", safetext.Clip(safetext.Visible(id), 80))
-}
-
-// lists are the lists that queries may reference.
-func (s *Server) lists() match.Lists {
-	set := s.ruleSet()
-	return func(name string) ([]string, bool) {
-		l, found := set.Lists[name]
-		if !found {
-			return nil, false
-		}
-		return l.Values, true
-	}
-}
-
 func (s *Server) getDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	if s.DeadLetters == nil {
 		return missing("a dead-letter topic")
@@ -393,7 +363,7 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+	s.audit.record(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
 		"offset", at.Offset)
 	return ok(w, map[string]bool{"replayed": true})
 }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
@@ -10,15 +12,23 @@ import (
 // maxAudit is the maximum number of changes in an answer.
 const maxAudit = 5000
 
-// audit records a change: in the log, and in the audit trail if there is one.
-func (s *Server) audit(r *http.Request, what string, facts ...any) {
-	client, from := s.access.clientName(r), r.RemoteAddr
-	s.Logger.Info(what, append(facts, "client", client, "from", from)...)
-	if s.Audit == nil {
+// auditTrail records who changed what by a page or an API.
+type auditTrail struct {
+	store  Audit // nil to only log changes
+	access *access
+	logger *slog.Logger
+	now    func() time.Time
+}
+
+// record writes a change to the log, and stores it if there is a store.
+func (t *auditTrail) record(r *http.Request, what string, facts ...any) {
+	client, from := t.access.clientName(r), r.RemoteAddr
+	t.logger.Info(what, append(facts, "client", client, "from", from)...)
+	if t.store == nil {
 		return
 	}
 	entry := AuditEntry{
-		At:     s.Now(),
+		At:     t.now(),
 		What:   what,
 		Client: client,
 		From:   from,
@@ -28,28 +38,28 @@ func (s *Server) audit(r *http.Request, what string, facts ...any) {
 		text := safetext.Clip(safetext.Visible(fmt.Sprint(facts[i+1])), 2000)
 		entry.Facts[fmt.Sprint(facts[i])] = text
 	}
-	if err := s.Audit.Record(entry); err != nil {
-		s.Logger.Error("storing an audit entry failed", "error", err)
+	if err := t.store.Record(entry); err != nil {
+		t.logger.Error("storing an audit entry failed", "error", err)
 	}
 }
 
-// auditOf are the entries about an alert, newest first.
-func (s *Server) auditOf(alert string) (list []AuditEntry) {
-	if s.Audit == nil {
+// of are the entries about an alert, newest first.
+func (t *auditTrail) of(alert string) (list []AuditEntry) {
+	if t.store == nil {
 		return nil
 	}
-	return s.Audit.Of(alert)
+	return t.store.Of(alert)
 }
 
-func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
-	if s.Audit == nil {
+func (t *auditTrail) get(w http.ResponseWriter, r *http.Request) error {
+	if t.store == nil {
 		return missing("an audit trail")
 	}
 	most, err := number(r, "limit", 100, maxAudit)
 	if err != nil {
 		return err
 	}
-	list := s.Audit.Entries(most)
+	list := t.store.Entries(most)
 	if list == nil {
 		list = []AuditEntry{}
 	}

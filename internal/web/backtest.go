@@ -81,11 +81,11 @@ func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
 		}
 		return set, nil
 	}
-	one, err := s.ruleByID(id)
+	one, err := s.state.ruleByID(id)
 	if err != nil {
 		return nil, err
 	}
-	set := *s.ruleSet()
+	set := *s.state.ruleSet()
 	set.Rules = []*rule.Rule{one}
 	return &set, nil
 }

@@ -128,7 +128,7 @@ func TestPagesShowChangesAtOnce(t *testing.T) {
 		if !strings.Contains(status(), "it is broken") {
 			t.Error("rules were loaded and the former status is shown")
 		}
-		s.closeCaches()
+		s.state.close()
 	})
 }
 

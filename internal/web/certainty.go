@@ -23,9 +23,9 @@ const (
 )
 
 // certainty collects what makes the list of alerts unreliable.
-func (s *Server) certainty() certainty {
+func (h *health) certainty() certainty {
 	c := certainty{Headline: "No active alerts"}
-	for _, check := range slices.Concat(s.Live, s.Ready) {
+	for _, check := range slices.Concat(h.live, h.ready) {
 		err := check.Err()
 		if err == nil {
 			continue
@@ -35,8 +35,8 @@ func (s *Server) certainty() certainty {
 		}
 		c.Unknown = c.Unknown || !check.Soft
 	}
-	c.addEngine(s)
-	c.addRules(s)
+	c.addEngine(h.state)
+	c.addRules(h.state)
 	switch {
 	case c.Unknown:
 		c.Headline = "Alert status unknown"
@@ -46,8 +46,8 @@ func (s *Server) certainty() certainty {
 	return c
 }
 
-func (c *certainty) addEngine(s *Server) {
-	if s.Engine == nil {
+func (c *certainty) addEngine(s *engineState) {
+	if s.engine == nil {
 		c.Unknown, c.Reasons = true, append(c.Reasons, "engine status is not available")
 		return
 	}
@@ -93,8 +93,8 @@ func (c *certainty) addEngine(s *Server) {
 	}
 }
 
-func (c *certainty) addRules(s *Server) {
-	if s.Rules == nil {
+func (c *certainty) addRules(s *engineState) {
+	if s.rules == nil {
 		return
 	}
 	if len(s.ruleSet().Rules) == 0 {

@@ -34,22 +34,16 @@ type engineData struct {
 	Lateness   bool // partitions have one that follows the delays
 }
 
-// checkResult is the result of a health check.
-type checkResult struct {
-	Name    string
-	Problem string
-}
-
 const listedPartitions = 64
 
 func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 	d := engineData{
-		Missing:   s.Engine == nil,
+		Missing:   s.state.engine == nil,
 		DeadKnown: s.DeadLetters != nil,
 		Done:      r.FormValue("done") == "replayed",
 	}
-	if s.Engine != nil {
-		d.Engine = s.engineStatus()
+	if s.state.engine != nil {
+		d.Engine = s.state.engineStatus()
 	}
 	d.Partitions = slices.Clone(d.Engine.Partitions)
 	for _, p := range d.Partitions {
@@ -87,29 +81,13 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 	)
 	d.Delay = delayChart(d.Engine.Delay)
 	d.Costly = s.costliest(10)
-	d.Checks = s.checkResults()
+	d.Checks = s.health.results()
 	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "engine", "engine", v)
+		return s.pages.renderPart(w, "engine", "engine", v)
 	}
-	s.render(w, r, http.StatusOK, "engine", v)
+	s.pages.render(w, r, http.StatusOK, "engine", v)
 	return nil
-}
-
-// checkResults runs all checks; a name that occurs twice is listed once.
-func (s *Server) checkResults() []checkResult {
-	var list []checkResult
-	for _, c := range slices.Concat(s.Live, s.Ready) {
-		i := slices.IndexFunc(list, func(one checkResult) bool { return one.Name == c.Name })
-		if i < 0 {
-			i = len(list)
-			list = append(list, checkResult{Name: c.Name})
-		}
-		if err := c.Err(); err != nil && list[i].Problem == "" {
-			list[i].Problem = err.Error()
-		}
-	}
-	return list
 }
 
 // delayChart is the histogram of delays between a log's time and its arrival.
@@ -146,11 +124,11 @@ func Excerpt(value []byte) string {
 }
 
 func (s *Server) costliest(most int) []RuleStatus {
-	if s.Rules == nil {
+	if s.state.rules == nil {
 		return nil
 	}
 	list := slices.DeleteFunc(
-		slices.Clone(s.rulesStatus()),
+		slices.Clone(s.state.rulesStatus()),
 		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
 	)
 	slices.SortFunc(list, func(a, b RuleStatus) int {
@@ -171,7 +149,7 @@ func (s *Server) replayForm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+	s.audit.record(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
 		"offset", at.Offset)
 	return back(w, r, "/engine?done=replayed#dead")
 }

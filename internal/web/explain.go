@@ -23,8 +23,8 @@ func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
 	err := s.eachLog(e, func(l *decode.Log) {
 		one := explained{
 			Rule:   r.ID(),
-			Match:  match.Explain(r.Match, l, s.lists()),
-			Labels: groupOf(r, l, s.lists()),
+			Match:  match.Explain(r.Match, l, s.state.lists()),
+			Labels: groupOf(r, l, s.state.lists()),
 		}
 		if s.Groups != nil {
 			if g, ok := s.Groups.Group(r.ID(), one.Labels); ok {
@@ -41,7 +41,7 @@ func (s *Server) postExplain(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &e); err != nil {
 		return err
 	}
-	found, err := s.ruleByID(e.Rule)
+	found, err := s.state.ruleByID(e.Rule)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
 			d.Problem = err.Error()
 		}
 	}
-	s.render(w, r, http.StatusOK, "explore", view{Title: "Explore", Page: "explore", Data: d})
+	s.pages.render(w, r, http.StatusOK, "explore", view{Title: "Explore", Page: "explore", Data: d})
 	return nil
 }
 
@@ -272,11 +272,11 @@ func (s *Server) onlyAlert(l *lookBack, id string) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.ruleByID(d.Alert.Rule)
+	r, err := s.state.ruleByID(d.Alert.Rule)
 	if err != nil {
 		return err
 	}
-	lists := s.lists()
+	lists := s.state.lists()
 	l.search.only = func(log *decode.Log) bool {
 		return (r.Match == nil || match.Eval(r.Match, log, lists)) &&
 			ofAlert(r, log, d.Alert, lists)

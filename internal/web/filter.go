@@ -31,7 +31,7 @@ const severityField = "alert_severity"
 var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
 
 func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
-	f := &alertFilter{lists: s.lists()}
+	f := &alertFilter{lists: s.state.lists()}
 	if strings.TrimSpace(text) == "" {
 		return f, nil
 	}

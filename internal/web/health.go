@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/safetext"
@@ -17,12 +18,19 @@ type Check struct {
 	Note func() string
 }
 
-// checks answers 200 if all checks pass that are not soft, else 503, with a line for each. Only
+// health is whether the program works, and how far the list of alerts can be trusted.
+type health struct {
+	live, ready []Check
+	access      *access
+	state       *engineState
+}
+
+// handler answers 200 if all checks pass that are not soft, else 503, with a line for each. Only
 // readers see the errors, which name brokers and receivers.
-func (s *Server) checks(list []Check) http.Handler {
+func (h *health) handler(list []Check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var text strings.Builder
-		status, detailed := http.StatusOK, s.access.roleOf(r) >= Reader
+		status, detailed := http.StatusOK, h.access.roleOf(r) >= Reader
 		for _, c := range list {
 			err := c.Err()
 			words := []string{c.Name}
@@ -52,4 +60,26 @@ func (s *Server) checks(list []Check) http.Handler {
 		w.WriteHeader(status)
 		fmt.Fprint(w, text.String())
 	})
+}
+
+// results runs all checks; a name that occurs twice is listed once.
+func (h *health) results() []checkResult {
+	var list []checkResult
+	for _, c := range slices.Concat(h.live, h.ready) {
+		i := slices.IndexFunc(list, func(one checkResult) bool { return one.Name == c.Name })
+		if i < 0 {
+			i = len(list)
+			list = append(list, checkResult{Name: c.Name})
+		}
+		if err := c.Err(); err != nil && list[i].Problem == "" {
+			list[i].Problem = err.Error()
+		}
+	}
+	return list
+}
+
+// checkResult is the result of a health check.
+type checkResult struct {
+	Name    string
+	Problem string
 }

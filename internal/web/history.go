@@ -16,27 +16,6 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// transitions returns the transitions that a query selects, oldest first.
-func (s *Server) transitions(q HistoryQuery) []models.Alert {
-	if s.History != nil {
-		return s.History.Transitions(q)
-	}
-	if s.Alerts == nil {
-		return nil
-	}
-	var list []models.Alert
-	for _, a := range s.Alerts.History() {
-		if (q.Rule == "" || a.Rule == q.Rule) && (q.Alert == "" || a.ID == q.Alert) &&
-			!a.At.Before(q.From) && (q.To.IsZero() || a.At.Before(q.To)) {
-			list = append(list, a)
-		}
-	}
-	if q.Most > 0 {
-		list = list[max(0, len(list)-q.Most):]
-	}
-	return list
-}
-
 // historyData is the data of the history page.
 type historyData struct {
 	Filter    string
@@ -111,7 +90,7 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
 		Since:  cmp.Or(r.FormValue("since"), "24h"),
 		To:     s.Now(),
 	}
-	if s.Alerts == nil && s.History == nil {
+	if s.state.alerts == nil && s.state.history == nil {
 		return missing("history")
 	}
 	var err error
@@ -124,14 +103,14 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
 		filter, _ = s.newAlertFilter("")
 	}
 	s.fillHistory(&d, filter)
-	if s.Audit != nil {
-		d.Audit = s.Audit.Entries(100)
+	if s.audit.store != nil {
+		d.Audit = s.audit.store.Entries(100)
 	}
 	v := view{Title: "History", Page: "history", Data: d}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "history", "history", v)
+		return s.pages.renderPart(w, "history", "history", v)
 	}
-	s.render(w, r, http.StatusOK, "history", v)
+	s.pages.render(w, r, http.StatusOK, "history", v)
 	return nil
 }
 
@@ -141,11 +120,11 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	p := plot{from: d.From, to: d.To, left: 0, right: 960}
 	d.Ticks = p.timeTicks(8)
 	query := HistoryQuery{From: d.From, Rule: d.Rule, Most: 100_000}
-	indexed := filter.query == nil && s.History != nil
+	indexed := filter.query == nil && s.state.history != nil
 	if indexed { // what is not listed is only counted
 		query.Most = 4 * listedHistory
 	}
-	byRule := episodes(s.transitions(query))
+	byRule := episodes(s.state.transitions(query))
 	rules := map[string]*ruleHistory{}
 	for rule, list := range byRule {
 		list = slices.DeleteFunc(list, func(e episode) bool { return !filter.keeps(e.alert) })
@@ -189,14 +168,14 @@ func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plo
 	for id, one := range rules {
 		names[id], severity[id] = one.Name, one.Severity
 	}
-	for _, r := range s.ruleSet().Rules {
+	for _, r := range s.state.ruleSet().Rules {
 		if d.Rule == "" || r.ID() == d.Rule {
 			names[r.ID()] = r.Name
 			severity[r.ID()] = cmp.Or(severity[r.ID()], r.Labels["severity"])
 		}
 	}
 	to := d.To.Add(time.Hour)
-	gone, err := s.History.RuleIDs(d.From, to) // a rule that is gone has a past
+	gone, err := s.state.history.RuleIDs(d.From, to) // a rule that is gone has a past
 	for _, id := range gone {
 		if _, known := names[id]; !known && (d.Rule == "" || id == d.Rule) {
 			names[id] = id
@@ -204,7 +183,7 @@ func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plo
 	}
 	var spans map[string][]history.Span
 	if err == nil {
-		spans, err = s.History.Episodes(d.From, to, slices.Collect(maps.Keys(names))...)
+		spans, err = s.state.history.Episodes(d.From, to, slices.Collect(maps.Keys(names))...)
 	}
 	if err != nil {
 		d.Problem = err.Error()
@@ -266,14 +245,14 @@ func lengthOf(from, to, now time.Time) time.Duration {
 // fillStatistics adds what only the history on disk knows: acknowledgements, how noisy rules are,
 // and what was not notified.
 func (s *Server) fillStatistics(d *historyData) {
-	if s.History == nil {
+	if s.state.history == nil {
 		return
 	}
 	names := make([]string, len(d.Rules))
 	for i := range d.Rules {
 		names[i] = d.Rules[i].Rule
 	}
-	list, err := s.History.Statistics(d.From, d.To, names...)
+	list, err := s.state.history.Statistics(d.From, d.To, names...)
 	if err != nil {
 		d.Problem = err.Error()
 		return
@@ -287,11 +266,11 @@ func (s *Server) fillStatistics(d *historyData) {
 		d.Rules[i].Acked, d.Rules[i].Held = one.Acknowledged, one.NotNotified
 		d.Rules[i].Noise = int(math.Round(100 * one.Noise()))
 	}
-	d.Held = s.History.NotNotified(HistoryQuery{From: d.From, Rule: d.Rule, Most: listedHeld})
+	d.Held = s.state.history.NotNotified(HistoryQuery{From: d.From, Rule: d.Rule, Most: listedHeld})
 }
 
 func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
-	if s.Alerts == nil && s.History == nil {
+	if s.state.alerts == nil && s.state.history == nil {
 		return missing("history")
 	}
 	since, err := s.ago(r.FormValue("since"), 366*24*time.Hour)
@@ -305,7 +284,7 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := s.transitions(HistoryQuery{
+	list := s.state.transitions(HistoryQuery{
 		From: since, Rule: r.FormValue("rule"), Alert: r.FormValue("alert"), Most: most,
 	})
 	list = append([]models.Alert{}, list...)
@@ -335,13 +314,13 @@ func (s *Server) exportHistory(
 	default:
 		return badRequest("export: json or csv")
 	}
-	if s.History == nil {
+	if s.state.history == nil {
 		return missing("a history on disk")
 	}
 	w.Header().Set("Content-Type", name)
 	w.Header().Set("Content-Disposition", `attachment; filename="`+form+`"`)
 	q := HistoryQuery{From: since, Rule: r.FormValue("rule"), Alert: r.FormValue("alert")}
-	if err := s.History.Export(r.Context(), w, q, kind); err != nil {
+	if err := s.state.history.Export(r.Context(), w, q, kind); err != nil {
 		s.Logger.Warn("exporting the history was cut short", "error", err)
 	}
 	return nil

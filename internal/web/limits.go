@@ -91,7 +91,7 @@ func (s *Server) limited(c cost, h http.Handler) http.Handler {
 		free, err := l.take(clientOf(r))
 		if err != nil {
 			w.Header().Set("Retry-After", "1")
-			s.fail(w, r, err)
+			s.pages.fail(w, r, err)
 			return
 		}
 		defer free()
@@ -104,7 +104,7 @@ func (s *Server) limited(c cost, h http.Handler) http.Handler {
 func (s *Server) paced(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.access.writes.Wait(r.Context()); err != nil {
-			s.fail(w, r, err)
+			s.pages.fail(w, r, err)
 			return
 		}
 		h.ServeHTTP(w, r)

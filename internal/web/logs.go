@@ -35,7 +35,7 @@ func (s *Server) newSearch(text string) (*search, error) {
 	if s.Logs == nil {
 		return nil, missing("reading topics")
 	}
-	q := &search{logs: s.Logs, lists: s.lists(), decoders: map[string]*decode.Decoder{}}
+	q := &search{logs: s.Logs, lists: s.state.lists(), decoders: map[string]*decode.Decoder{}}
 	if strings.TrimSpace(text) == "" {
 		return q, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"math"
 	"net/http"
@@ -26,10 +27,18 @@ import (
 //go:embed ui
 var ui embed.FS
 
-// pages are the templates and static assets.
+// pages renders pages and serves what they load.
 type pages struct {
 	templates map[string]*template.Template // by name: page_NAME.html
 	assets    map[string]asset              // by path
+
+	access   *access
+	state    *engineState
+	health   *health
+	readOnly bool
+	version  string
+	logger   *slog.Logger
+	now      func() time.Time
 }
 
 // asset is a static file. Its URL contains its hash, so it may be cached forever.
@@ -38,17 +47,27 @@ type asset struct {
 	body []byte
 }
 
-func newPages(now func() time.Time) (pages, error) {
-	p := pages{templates: map[string]*template.Template{}, assets: map[string]asset{}}
+func newPages(o Options, a *access, s *engineState, h *health) (*pages, error) {
+	p := &pages{
+		templates: map[string]*template.Template{},
+		assets:    map[string]asset{},
+		access:    a,
+		state:     s,
+		health:    h,
+		readOnly:  o.ReadOnly,
+		version:   o.Version,
+		logger:    o.Logger,
+		now:       o.Now,
+	}
 	links := map[string]string{} // name to address
 	files, err := fs.Glob(ui, "ui/static/*")
 	if err != nil {
-		return p, err
+		return nil, err
 	}
 	for _, name := range files {
 		body, err := ui.ReadFile(name)
 		if err != nil {
-			return p, err
+			return nil, err
 		}
 		hash := fnv.New64a()
 		hash.Write(body)
@@ -56,7 +75,7 @@ func newPages(now func() time.Time) (pages, error) {
 		links[path.Base(name)] = address
 		p.assets[address] = asset{kinds[path.Ext(name)], body}
 	}
-	funcs := functions(now)
+	funcs := functions(o.Now)
 	funcs["asset"] = func(name string) (string, error) {
 		if links[name] == "" {
 			return "", fmt.Errorf("there is no asset %q", name)
@@ -67,16 +86,16 @@ func newPages(now func() time.Time) (pages, error) {
 		Funcs(funcs).
 		ParseFS(ui, "ui/layout.html", "ui/parts.html")
 	if err != nil {
-		return p, err
+		return nil, err
 	}
 	files, err = fs.Glob(ui, "ui/page_*.html")
 	if err != nil {
-		return p, err
+		return nil, err
 	}
 	for _, name := range files {
 		t, err := template.Must(layout.Clone()).ParseFS(ui, name)
 		if err != nil {
-			return p, err
+			return nil, err
 		}
 		p.templates[strings.TrimSuffix(strings.TrimPrefix(path.Base(name), "page_"), ".html")] = t
 	}
@@ -118,7 +137,7 @@ type topBar struct {
 
 // pageRoutes are the pages and their forms and assets.
 func (s *Server) pageRoutes() []route {
-	page := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return s.page(h) }
+	page := s.pages.handler
 	return []route{
 		{"GET /{$}", Reader, costly, page(s.alertsPage)},
 		{"GET /alerts/{id}", Reader, costly, page(s.alertPage)},
@@ -150,44 +169,44 @@ func (s *Server) pageRoutes() []route {
 		{"GET /login", Anyone, cheap, page(s.showLogin)},
 		{"POST /login", Anyone, cheap, http.HandlerFunc(s.login)},
 		{"POST /logout", Anyone, cheap, http.HandlerFunc(s.logout)},
-		{"GET /static/{hash}/{name}", Anyone, cheap, http.HandlerFunc(s.static)},
-		{"GET /favicon.ico", Anyone, cheap, http.HandlerFunc(s.favicon)},
+		{"GET /static/{hash}/{name}", Anyone, cheap, http.HandlerFunc(s.pages.static)},
+		{"GET /favicon.ico", Anyone, cheap, http.HandlerFunc(s.pages.favicon)},
 		{"/", Anyone, cheap, page(func(http.ResponseWriter, *http.Request) error {
 			return notFound("page not found")
 		})},
 	}
 }
 
-// page shows the error of a handler as a page.
-func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+// handler shows the error of a handler as a page.
+func (p *pages) handler(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
-			s.fail(w, r, err)
+			p.fail(w, r, err)
 		}
 	})
 }
 
 // fail answers an error: as a page to browsers, else as JSON.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") || r.Header.Get("X-Part") != "" {
 		writeError(w, err)
 		return
 	}
 	status := statusOf(err)
-	s.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
+	p.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
 }
 
 // render writes a page. The page is complete before its first byte is sent, so an error in a
 // template never leaves half a page.
-func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
-	v.MayWrite, v.ReadOnly, v.Version = s.access.mayWrite(r), s.ReadOnly, s.Version
-	v.LoggedIn = s.access.sessions.roleOf(r) > Anyone
-	if v.Known = s.access.roleOf(r) >= Reader; v.Known {
-		v.Top = s.topBar()
+func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+	v.MayWrite, v.ReadOnly, v.Version = p.access.mayWrite(r), p.readOnly, p.version
+	v.LoggedIn = p.access.sessions.roleOf(r) > Anyone
+	if v.Known = p.access.roleOf(r) >= Reader; v.Known {
+		v.Top = p.topBar()
 	}
 	var out bytes.Buffer
-	if err := s.pages.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
-		s.Logger.Error("rendering a page failed", "page", name, "error", err)
+	if err := p.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
+		p.logger.Error("rendering a page failed", "page", name, "error", err)
 		http.Error(w, "rendering this page failed: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -195,18 +214,18 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 }
 
 // renderPart writes the part of a page that the script replaces.
-func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) error {
-	return s.renderPartStatus(w, http.StatusOK, page, part, data)
+func (p *pages) renderPart(w http.ResponseWriter, page, part string, data any) error {
+	return p.renderPartStatus(w, http.StatusOK, page, part, data)
 }
 
-func (s *Server) renderPartStatus(
+func (p *pages) renderPartStatus(
 	w http.ResponseWriter,
 	status int,
 	page, part string,
 	data any,
 ) error {
 	var out bytes.Buffer
-	if err := s.pages.templates[page].ExecuteTemplate(&out, part, data); err != nil {
+	if err := p.templates[page].ExecuteTemplate(&out, part, data); err != nil {
 		return err
 	}
 	writeHTML(w, status, out.String())
@@ -220,14 +239,14 @@ func writeHTML(w http.ResponseWriter, status int, text string) {
 	io.WriteString(w, safetext.Visible(text))
 }
 
-func (s *Server) topBar() topBar {
+func (p *pages) topBar() topBar {
 	t := topBar{Healthy: true}
-	for _, c := range slices.Concat(s.Live, s.Ready) {
+	for _, c := range slices.Concat(p.health.live, p.health.ready) {
 		if err := c.Err(); err != nil && (t.Healthy || t.Soft && !c.Soft) {
 			t.Healthy, t.Soft, t.Problem = false, c.Soft, c.Name+": "+err.Error()
 		}
 	}
-	list := s.current()
+	list := p.state.current()
 	for i := range list {
 		switch list[i].State {
 		case models.AlertFiring:
@@ -236,15 +255,15 @@ func (s *Server) topBar() topBar {
 			t.Pending++
 		}
 	}
-	if s.Engine == nil {
+	if p.state.engine == nil {
 		return t
 	}
-	e := s.engineStatus()
+	e := p.state.engineStatus()
 	t.Known, t.Logs = true, e.PerSecond
-	for _, p := range e.Partitions {
-		t.Lag += max(p.Lag, 0)
-		if !p.Watermark.IsZero() {
-			t.Behind = max(t.Behind, s.Now().Sub(p.Watermark))
+	for _, one := range e.Partitions {
+		t.Lag += max(one.Lag, 0)
+		if !one.Watermark.IsZero() {
+			t.Behind = max(t.Behind, p.now().Sub(one.Watermark))
 		}
 	}
 	if e.Problem != "" && t.Healthy {
@@ -253,8 +272,8 @@ func (s *Server) topBar() topBar {
 	return t
 }
 
-func (s *Server) static(w http.ResponseWriter, r *http.Request) {
-	a, found := s.pages.assets[r.URL.Path]
+func (p *pages) static(w http.ResponseWriter, r *http.Request) {
+	a, found := p.assets[r.URL.Path]
 	if !found {
 		http.NotFound(w, r)
 		return
@@ -264,8 +283,8 @@ func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	w.Write(a.body)
 }
 
-func (s *Server) favicon(w http.ResponseWriter, r *http.Request) {
-	for address, a := range s.pages.assets {
+func (p *pages) favicon(w http.ResponseWriter, r *http.Request) {
+	for address, a := range p.assets {
 		if strings.HasSuffix(address, "/icon.svg") {
 			w.Header().Set("Content-Type", a.kind)
 			w.Write(a.body)
@@ -281,7 +300,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {
-	s.render(w, r, status, "login", view{
+	s.pages.render(w, r, status, "login", view{
 		Title: "Log in",
 		Error: problem,
 		Data:  localPath(r.FormValue("to")),

@@ -93,10 +93,10 @@ func TestMuted(t *testing.T) {
 func TestAckEndsWithAlert(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	if _, err := s.ack(t.Context(), f.current[0], "ada", "on it"); err != nil {
+	if _, err := s.alertmanager.ack(t.Context(), f.current[0], "ada", "on it"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.addSilence(t.Context(), silence{
+	if _, err := s.alertmanager.addSilence(t.Context(), silence{
 		Matchers: []matcher{{Name: "service", Value: "x", IsEqual: true}},
 		Comment:  "an ordinary one",
 	}); err != nil {
@@ -238,7 +238,7 @@ func TestEditor(t *testing.T) {
 		t.Fatalf("saving is %d %s %.500s", status, to, body)
 	}
 	see(t, s, to, "do not notify", `<span class="chip shadow">shadow</span>`, "# for now")
-	if r, err := s.ruleByID("mine/MyAlert"); err != nil || r.Mode != rule.Shadow {
+	if r, err := s.state.ruleByID("mine/MyAlert"); err != nil || r.Mode != rule.Shadow {
 		t.Errorf("the rule is %+v, %v", r, err)
 	}
 	path := filepath.Join(o.RulesDir, "shop.rules.yml")
@@ -258,7 +258,7 @@ func TestEditor(t *testing.T) {
 			t.Errorf("the file has changed to %s", now)
 		}
 	}
-	if _, err := s.ruleByID("mine/MyAlert"); err != nil {
+	if _, err := s.state.ruleByID("mine/MyAlert"); err != nil {
 		t.Error("the rule is gone")
 	}
 	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "text", string(before), "do",
@@ -266,7 +266,7 @@ func TestEditor(t *testing.T) {
 		!strings.HasSuffix(to, "done=live") {
 		t.Errorf("making it live is %d, to %s", status, to)
 	}
-	if r, _ := s.ruleByID("mine/MyAlert"); r.Mode != rule.Live {
+	if r, _ := s.state.ruleByID("mine/MyAlert"); r.Mode != rule.Live {
 		t.Errorf("the mode is %s", r.Mode)
 	}
 	see(t, s, "/rules", ">editable<")

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -66,7 +65,7 @@ func promAlertOf(a models.Alert) promAlert {
 
 // prometheusAlerts answers with all alerts, or with the first ones if the client sets a limit.
 func (s *Server) prometheusAlerts(w http.ResponseWriter, r *http.Request) error {
-	current, truncated := s.current(), false
+	current, truncated := s.state.current(), false
 	if text := r.FormValue("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -81,7 +80,7 @@ func (s *Server) prometheusAlerts(w http.ResponseWriter, r *http.Request) error 
 		if err := r.Context().Err(); err != nil {
 			return err
 		}
-		for _, a := range s.detailed(batch) {
+		for _, a := range s.state.detailed(batch) {
 			list = append(list, promAlertOf(a))
 		}
 	}
@@ -96,73 +95,15 @@ func success(key string, v any) any {
 	return map[string]any{"status": "success", "data": map[string]any{key: v}}
 }
 
-// detailed returns current alerts with annotations, lines and the most frequent values.
-func (s *Server) detailed(list []models.Alert) []models.Alert {
-	if len(list) == 0 {
-		return nil
-	}
-	return s.Alerts.Detailed(list)
-}
-
-// current returns the alerts that are not resolved, sorted by start, without what only Detailed
-// knows. Callers share the slice and must not change it.
-func (s *Server) current() []models.Alert {
-	if s.Alerts == nil {
-		return nil
-	}
-	return s.alerts.get(func() []models.Alert {
-		list := s.Alerts.Current()
-		sortByStart(list)
-		return list
-	})
-}
-
-// sortByStart sorts alerts, of which there may be very many and each is large: what is compared
-// and moved is their places.
-func sortByStart(list []models.Alert) {
-	type place struct {
-		at int64
-		i  int
-	}
-	places := make([]place, len(list))
-	for i := range list {
-		places[i] = place{list[i].StartsAt.UnixNano(), i}
-	}
-	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(list[a.i].ID, list[b.i].ID))
-	})
-	for i := range places { // each cycle of places moves by one
-		if places[i].i < 0 {
-			continue
-		}
-		first, at := list[i], i
-		for {
-			from := places[at].i
-			places[at].i = -1
-			if from == i {
-				list[at] = first
-				break
-			}
-			list[at], at = list[from], from
-		}
-	}
-}
-
-// rulesStatus is how the rules do. Callers share the slice and must not change it.
-func (s *Server) rulesStatus() []RuleStatus { return s.rules.get(s.Rules.Status) }
-
-// engineStatus is how the engine does. Callers must not change what it refers to.
-func (s *Server) engineStatus() EngineStatus { return s.engine.get(s.Engine.Status) }
-
 func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 	byRule := map[string][]promAlert{}
-	for _, a := range s.detailed(s.current()) {
+	for _, a := range s.state.detailed(s.state.current()) {
 		byRule[a.Rule] = append(byRule[a.Rule], promAlertOf(a))
 	}
-	status := s.ruleStatus()
+	status := s.state.ruleStatus()
 	groups := []*promGroup{}
 	index := map[[2]string]*promGroup{}
-	for _, one := range s.ruleSet().Rules {
+	for _, one := range s.state.ruleSet().Rules {
 		if kind := r.FormValue("type"); kind == "alert" && one.Record ||
 			kind == "record" && !one.Record {
 			continue
@@ -230,15 +171,4 @@ func queryText(r *rule.Rule) string {
 		)
 	}
 	return text
-}
-
-// ruleStatus returns the status of the rules by ID.
-func (s *Server) ruleStatus() map[string]RuleStatus {
-	byID := map[string]RuleStatus{}
-	if s.Rules != nil {
-		for _, one := range s.rulesStatus() {
-			byID[one.ID] = one
-		}
-	}
-	return byID
 }

@@ -51,7 +51,7 @@ func (s *Server) getBuildInfo(w http.ResponseWriter, _ *http.Request) error {
 
 // alertSeries are the labels of the series ALERTS, by alert.
 func (s *Server) alertSeries() (list []map[string]string, alerts []models.Alert) {
-	for _, a := range s.current() {
+	for _, a := range s.state.current() {
 		labels := map[string]string{}
 		for name, value := range a.Labels {
 			labels[name] = value

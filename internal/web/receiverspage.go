@@ -70,7 +70,7 @@ func (s *Server) showReceivers(
 		}
 	}
 	v := view{Title: "Receivers", Page: "receivers", Data: d, MayWrite: s.access.mayWrite(r)}
-	s.render(w, r, status, "receivers", v)
+	s.pages.render(w, r, status, "receivers", v)
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (s *Server) testReceiver(r *http.Request, name string, resolved bool) ([]Te
 	if err != nil {
 		return nil, &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
-	s.audit(r, "test notification sent", "receiver", name)
+	s.audit.record(r, "test notification sent", "receiver", name)
 	return results, nil
 }
 

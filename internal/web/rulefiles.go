@@ -148,7 +148,7 @@ func (s *Server) ruleFileList() []RuleFile {
 		}
 		return f
 	}
-	for _, r := range s.ruleSet().Rules {
+	for _, r := range s.state.ruleSet().Rules {
 		f := file(r.Pos.File)
 		f.Rules = append(f.Rules, r.ID())
 		if f.Mode == "" {
@@ -212,7 +212,7 @@ func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) 
 	if err := s.files.replace(r.Context(), name, []byte(text), s.Reload); err != nil {
 		return err
 	}
-	s.audit(r, "rule file saved", "name", name)
+	s.audit.record(r, "rule file saved", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
@@ -221,7 +221,7 @@ func (s *Server) deleteRuleFile(w http.ResponseWriter, r *http.Request) error {
 	if err := s.files.replace(r.Context(), name, nil, s.Reload); err != nil {
 		return err
 	}
-	s.audit(r, "rule file removed", "name", name)
+	s.audit.record(r, "rule file removed", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
@@ -332,11 +332,11 @@ func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
 }
 
 func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
-	found, err := s.ruleByID(r.PathValue("id"))
+	found, err := s.state.ruleByID(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	return ok(w, s.ruleDetail(found, s.ruleStatus()[found.ID()]))
+	return ok(w, s.ruleDetail(found, s.state.ruleStatus()[found.ID()]))
 }
 
 // ruleText cuts a rule out of its file: from its first line to the next line that is not indented

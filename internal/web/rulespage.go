@@ -67,18 +67,18 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	if s.Coverage != nil {
 		d.Absent = s.Coverage().AbsentTotal
 	}
-	status, now := s.ruleStatus(), s.Now()
+	status, now := s.state.ruleStatus(), s.Now()
 	up := map[string]upAlerts{}
-	list := s.current()
+	list := s.state.current()
 	for i := range list {
 		up[list[i].Rule] = up[list[i].Rule].with(list[i].State)
 	}
-	day, err := s.spans(now.Add(-25*time.Hour), now.Add(time.Hour))
+	day, err := s.state.spans(now.Add(-25*time.Hour), now.Add(time.Hour))
 	if err != nil {
 		return err
 	}
 	words := strings.Fields(strings.ToLower(d.Filter))
-	for _, one := range s.ruleSet().Rules {
+	for _, one := range s.state.ruleSet().Rules {
 		row := s.ruleRow(one, status[one.ID()], up[one.ID()])
 		d.Total++
 		if row.State == "firing" {
@@ -115,9 +115,9 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	v := view{Title: "Rules", Page: "rules", Data: d}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "rules", "rulelist", v)
+		return s.pages.renderPart(w, "rules", "rulelist", v)
 	}
-	s.render(w, r, http.StatusOK, "rules", v)
+	s.pages.render(w, r, http.StatusOK, "rules", v)
 	return nil
 }
 
@@ -186,29 +186,6 @@ func sortRules(rows []ruleRow, by string) {
 	})
 }
 
-// spans are when alerts fired that began in a time, by rule.
-func (s *Server) spans(from, to time.Time) (map[string][]history.Span, error) {
-	if s.History != nil {
-		var names []string
-		for _, one := range s.ruleSet().Rules {
-			names = append(names, one.ID())
-		}
-		return s.History.Episodes(from, to, names...)
-	}
-	spans := map[string][]history.Span{}
-	for rule, list := range episodes(s.transitions(HistoryQuery{From: from, To: to})) {
-		spans[rule] = spansOf(list)
-	}
-	return spans, nil
-}
-
-func spansOf(list []episode) (spans []history.Span) {
-	for _, e := range list {
-		spans = append(spans, history.Span{From: e.From, To: e.To})
-	}
-	return spans
-}
-
 // lastDay returns for each of the last 24 hours whether an alert was firing, and the number of
 // alerts.
 func lastDay(list []history.Span, now time.Time) (day []hour, fired int) {
@@ -236,7 +213,7 @@ func lastDay(list []history.Span, now time.Time) (day []hour, fired int) {
 
 // rulePage shows one rule.
 func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
-	found, err := s.ruleByID(r.PathValue("id"))
+	found, err := s.state.ruleByID(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -254,7 +231,7 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 		Explain explainData
 	}
 	d := ruleData{
-		ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]),
+		ruleDetail: s.ruleDetail(found, s.state.ruleStatus()[found.ID()]),
 		Rule:       found,
 		Own:        s.files.own(found.Pos.File),
 		Explain:    s.explainForm(r, found),
@@ -266,17 +243,17 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 			d.Texts = append(d.Texts, text)
 		}
 	}
-	for _, a := range s.current() {
+	for _, a := range s.state.current() {
 		if a.Rule == found.ID() && len(d.Alerts) < 100 {
 			d.Alerts = append(d.Alerts, a)
 		}
 	}
-	d.Alerts = s.detailed(d.Alerts)
-	past := episodes(s.transitions(HistoryQuery{Rule: found.ID(), Most: 2000}))[found.ID()]
+	d.Alerts = s.state.detailed(d.Alerts)
+	past := episodes(s.state.transitions(HistoryQuery{Rule: found.ID(), Most: 2000}))[found.ID()]
 	d.Day, d.Fired = lastDay(spansOf(past), s.Now())
 	slices.Reverse(past)
 	d.Resolved = past[:min(20, len(past))]
-	s.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})
+	s.pages.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})
 	return nil
 }
 
@@ -344,7 +321,7 @@ func freeName(files []RuleFile, name string) string {
 // newRuleText is the initial text of the editor: a rule for a query, or a copy of another rule.
 func newRuleText(match, of string, s *Server) string {
 	if of != "" {
-		if r, err := s.ruleByID(of); err == nil {
+		if r, err := s.state.ruleByID(of); err == nil {
 			if text := s.ruleText(r.Pos); text != "" {
 				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " +
 					strings.ReplaceAll(text, "\n", "\n      ") + "\n"
@@ -392,7 +369,8 @@ func (s *Server) showEditor(
 	if d.Own {
 		title = d.Name
 	}
-	s.render(w, r, status, "editor", view{Title: title, Page: "rules", Data: d, Error: problem})
+	v := view{Title: title, Page: "rules", Data: d, Error: problem}
+	s.pages.render(w, r, status, "editor", v)
 }
 
 // modeOf is the mode of all rules of a text; "" if they differ.
@@ -430,7 +408,7 @@ func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
 		if err := s.files.replace(r.Context(), d.Name, nil, s.Reload); err != nil {
 			return refuse(err)
 		}
-		s.audit(r, "rules removed", "name", d.Name)
+		s.audit.record(r, "rules removed", "name", d.Name)
 		return back(w, r, "/rules")
 	}
 	if err := checkVisible(d.Text); err != nil {
@@ -447,7 +425,7 @@ func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.files.replace(r.Context(), d.Name, []byte(text), s.Reload); err != nil {
 		return refuse(err)
 	}
-	s.audit(r, "rules written", "name", d.Name, "mode", string(mode))
+	s.audit.record(r, "rules written", "name", d.Name, "mode", string(mode))
 	return back(w, r, "/rules/edit?name="+d.Name+"&done="+string(mode))
 }
 
@@ -494,7 +472,7 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 		}
 		data.Rows = append(data.Rows, row)
 	}
-	return s.renderPart(w, "editor", "backtest", data)
+	return s.pages.renderPart(w, "editor", "backtest", data)
 }
 
 // sinceWords is a duration to follow "the last".

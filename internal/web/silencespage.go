@@ -69,20 +69,21 @@ func (s *Server) silencesPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.render(w, r, http.StatusOK, "silences", view{Title: "Silences", Page: "silences", Data: d})
+	v := view{Title: "Silences", Page: "silences", Data: d}
+	s.pages.render(w, r, http.StatusOK, "silences", v)
 	return nil
 }
 
 func (s *Server) silencesData(r *http.Request) (silencesData, error) {
-	d := silencesData{Missing: s.Alertmanager == nil}
-	list, err := s.silences(r.Context())
+	d := silencesData{Missing: s.alertmanager.api == nil}
+	list, err := s.alertmanager.silences(r.Context())
 	if err != nil {
 		return d, err
 	}
 	if d.Form, err = s.newSilenceForm(r, list); err != nil {
 		return d, err
 	}
-	current := s.current()
+	current := s.state.current()
 	for _, one := range list {
 		row := silenceRow{silence: one, Ack: ackOf(one)}
 		for _, a := range current {
@@ -106,7 +107,7 @@ func (s *Server) silencesData(r *http.Request) (silencesData, error) {
 			d.Running = append(d.Running, a)
 		}
 	}
-	set := s.ruleSet()
+	set := s.state.ruleSet()
 	d.Suppressions = set.Suppressions
 	d.Intervals, d.Days = s.calendar(set)
 	return d, nil
@@ -199,14 +200,14 @@ func (s *Server) preview(text string) previewData {
 		return p
 	}
 	one := silence{Matchers: matchers}
-	for _, a := range s.current() {
+	for _, a := range s.state.current() {
 		if one.matches(a.Labels) {
 			p.Now = append(p.Now, a)
 		}
 	}
 	seen := map[string]bool{}
 	day := HistoryQuery{From: s.Now().Add(-24 * time.Hour), Most: 100_000}
-	for _, a := range s.transitions(day) {
+	for _, a := range s.state.transitions(day) {
 		if a.State == models.AlertFiring && !seen[a.ID] && one.matches(a.Labels) {
 			seen[a.ID] = true
 		}
@@ -216,7 +217,7 @@ func (s *Server) preview(text string) previewData {
 }
 
 func (s *Server) silencePreview(w http.ResponseWriter, r *http.Request) error {
-	return s.renderPart(w, "silences", "preview", s.preview(r.FormValue("matchers")))
+	return s.pages.renderPart(w, "silences", "preview", s.preview(r.FormValue("matchers")))
 }
 
 // newSilenceForm fills the form from a request: for an alert, for matchers, or to change a silence.
@@ -267,7 +268,7 @@ const minutes = "2006-01-02T15:04"
 
 // silenceFormPart is the form alone, for a dialog.
 func (s *Server) silenceFormPart(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.silences(r.Context())
+	list, err := s.alertmanager.silences(r.Context())
 	if err != nil {
 		return err
 	}
@@ -275,7 +276,7 @@ func (s *Server) silenceFormPart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.renderPart(w, "silences", "silenceform", f)
+	return s.pages.renderPart(w, "silences", "silenceform", f)
 }
 
 // postSilenceForm saves a silence. A form with an error is shown again with what was entered.
@@ -292,7 +293,7 @@ func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	one, err := f.silence(s.Now())
 	if err == nil {
-		_, err = s.saveSilence(r, one)
+		_, err = s.alertmanager.saveSilence(r, one)
 	}
 	if err == nil {
 		to := localPath(f.To)
@@ -303,14 +304,15 @@ func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	f.Problem, f.Preview = err.Error(), s.preview(f.Matchers)
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPartStatus(w, statusOf(err), "silences", "silenceform", f)
+		return s.pages.renderPartStatus(w, statusOf(err), "silences", "silenceform", f)
 	}
 	d, listErr := s.silencesData(r)
 	if listErr != nil {
 		return listErr
 	}
 	d.Form = f
-	s.render(w, r, statusOf(err), "silences", view{Title: "Silences", Page: "silences", Data: d})
+	v := view{Title: "Silences", Page: "silences", Data: d}
+	s.pages.render(w, r, statusOf(err), "silences", v)
 	return nil
 }
 
@@ -345,8 +347,8 @@ func (f silenceForm) silence(now time.Time) (one silence, err error) {
 }
 
 // saveSilence creates or changes a silence.
-func (s *Server) saveSilence(r *http.Request, one silence) (id string, err error) {
-	if id, err = s.addSilence(r.Context(), one); err != nil {
+func (am *alertmanager) saveSilence(r *http.Request, one silence) (id string, err error) {
+	if id, err = am.addSilence(r.Context(), one); err != nil {
 		return "", err
 	}
 	what := "silence created"
@@ -357,7 +359,7 @@ func (s *Server) saveSilence(r *http.Request, one silence) (id string, err error
 	for _, m := range one.Matchers {
 		matchers = append(matchers, m.String())
 	}
-	s.audit(r, what, "silence", id, "by", one.CreatedBy, "comment", one.Comment,
+	am.audit.record(r, what, "silence", id, "by", one.CreatedBy, "comment", one.Comment,
 		"matchers", strings.Join(matchers, ", "))
 	return id, nil
 }
@@ -379,9 +381,9 @@ func silenceLength(text string) (time.Duration, error) {
 
 func (s *Server) expireForm(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	if err := s.expireSilence(r.Context(), id); err != nil {
+	if err := s.alertmanager.expireSilence(r.Context(), id); err != nil {
 		return err
 	}
-	s.audit(r, "silence expired", "silence", id)
+	s.audit.record(r, "silence expired", "silence", id)
 	return back(w, r, "/silences")
 }

@@ -90,7 +90,7 @@ func (s *Server) suggestPage(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	s.render(w, r, http.StatusOK, "suggest", view{Title: "Suggest", Page: "rules", Data: d})
+	s.pages.render(w, r, http.StatusOK, "suggest", view{Title: "Suggest", Page: "rules", Data: d})
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 	}
 	d.Partial = result.Truncated
 	tested := report(set, result, since, until).Rules
-	taken := s.ruleSet()
+	taken := s.state.ruleSet()
 	for _, p := range proposals {
 		one := suggestedRule{Proposal: p, Already: slices.ContainsFunc(
 			taken.Rules, func(r *rule.Rule) bool { return r.Name == p.Alert },

@@ -35,8 +35,6 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
-
-	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Options configure a Server. Only Listener is required.
@@ -89,16 +87,19 @@ type Options struct {
 // Server serves pages and APIs. Its methods may be called concurrently.
 type Server struct {
 	Options
-	access   *access
-	pages    pages
-	files    ruleFiles
+	access *access
+	state  *engineState
+	audit  *auditTrail
+	health *health
+	pages  *pages
+	files  ruleFiles
+
+	alertmanager *alertmanager
+
 	handler  http.Handler
 	stopping chan struct{} // closed when Run ends; ends all streams
 	limits   map[cost]*limit
 	metrics  requestMetrics
-	alerts   cache[[]models.Alert]
-	rules    cache[[]RuleStatus]
-	engine   cache[EngineStatus]
 	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 
@@ -130,44 +131,37 @@ func New(o Options) (*Server, error) {
 		limits:   newLimits(),
 		metrics:  newRequestMetrics(o.Registerer),
 	}
-	s.alerts.least, s.alerts.panicked = 5*time.Millisecond, s.panicked("list of alerts")
-	s.rules.least, s.rules.panicked = expensiveFrom, s.panicked("status of rules")
-	s.engine.least, s.engine.panicked = expensiveFrom, s.panicked("status of the engine")
-	s.dropCachesAfterChanges()
+	s.state = newEngineState(o, s.panicked)
+	s.showOwnChanges()
 	var err error
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
 	}
-	if s.pages, err = newPages(o.Now); err != nil {
+	s.audit = &auditTrail{store: o.Audit, access: s.access, logger: o.Logger, now: o.Now}
+	s.health = &health{live: o.Live, ready: o.Ready, access: s.access, state: s.state}
+	if s.pages, err = newPages(o, s.access, s.state, s.health); err != nil {
 		return nil, err
 	}
+	s.alertmanager = &alertmanager{api: o.Alertmanager, audit: s.audit, now: o.Now}
 	s.files = ruleFiles{dir: o.RulesDir}
 	s.handler = s.guard(s.mux())
 	return s, nil
 }
 
-// dropCachesAfterChanges has pages show a change that was made here.
-func (s *Server) dropCachesAfterChanges() {
+// showOwnChanges has the next request see a change that was made here.
+func (s *Server) showOwnChanges() {
 	if resolve := s.Resolve; resolve != nil {
 		s.Resolve = func(ctx context.Context, alertID string) error {
-			defer s.alerts.drop()
+			defer s.state.dropAlerts()
 			return resolve(ctx, alertID)
 		}
 	}
 	if reload := s.Reload; reload != nil {
 		s.Reload = func(ctx context.Context) error {
-			defer s.engine.drop()
-			defer s.rules.drop()
-			defer s.alerts.drop()
+			defer s.state.drop()
 			return reload(ctx)
 		}
 	}
-}
-
-func (s *Server) closeCaches() {
-	s.alerts.close()
-	s.rules.close()
-	s.engine.close()
 }
 
 // ServeHTTP answers one request. It does not check the passwords of the configuration file; Run
@@ -219,7 +213,7 @@ func (s *Server) Run(ctx context.Context) error {
 	acks.Go(func() { s.expireAcks(ackCtx) })
 	defer acks.Wait()
 	defer stopAcks()
-	defer s.closeCaches()
+	defer s.state.close()
 
 	select {
 	case err := <-served:
@@ -270,16 +264,17 @@ func (s *Server) routes() []route {
 		MaxRequestsInFlight: 4,
 	})
 	routes := []route{
-		{"GET /healthz", Anyone, cheap, s.checks(s.Live)},
-		{"GET /readyz", Anyone, cheap, s.checks(s.Ready)},
+		{"GET /healthz", Anyone, cheap, s.health.handler(s.health.live)},
+		{"GET /readyz", Anyone, cheap, s.health.handler(s.health.ready)},
 		{"GET /metrics", Reader, cheap, metrics},
 		{"POST /-/reload", Writer, costly, s.api(s.reload)},
-		{"GET /-/healthy", Anyone, cheap, s.checks(s.Live)}, // the paths of Prometheus
-		{"GET /-/ready", Anyone, cheap, s.checks(s.Ready)},
+		// the paths of Prometheus
+		{"GET /-/healthy", Anyone, cheap, s.health.handler(s.health.live)},
+		{"GET /-/ready", Anyone, cheap, s.health.handler(s.health.ready)},
 		{"GET /schemas/{name}", Anyone, cheap, http.HandlerFunc(s.schema)},
 	}
-	if s.Alertmanager != nil {
-		am := s.alertmanager()
+	if s.alertmanager.api != nil {
+		am := s.alertmanager.handler()
 		routes = append(routes,
 			route{"GET /api/v2/", Reader, costly, am}, route{"/api/v2/", Writer, costly, am})
 	}
@@ -342,7 +337,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Reload(r.Context()); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
-	s.audit(r, "reloaded")
+	s.audit.record(r, "reloaded")
 	return nil
 }
 
