@@ -294,60 +294,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// login exchanges a token for the cookie of a session.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if !s.access.ownOrigin(r) {
-		s.access.refuse(w, r, http.StatusForbidden,
-			"logins from pages of other origins are refused")
-		return
-	}
-	// reads the whole body, which may arrive slowly, before the limiter decides
-	token, role := r.PostFormValue("token"), Anyone
-	right := func() bool {
-		role = s.access.credentials.Load().roleOf(token)
-		return role > Anyone
-	}
-	if s.access.refused(w, r, right) {
-		return
-	}
-	if role == Anyone {
-		s.loginPage(w, r, "Unknown token.", http.StatusUnauthorized)
-		return
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name:     cookieName,
-		Value:    s.access.sessions.begin(role, sha256.Sum256([]byte(token))),
-		Path:     "/",
-		HttpOnly: true,
-		Secure:   s.access.secure || r.TLS != nil,
-		SameSite: http.SameSiteStrictMode,
-		Expires:  s.Now().Add(sessionLength),
-	})
-	http.Redirect(w, r, localPath(r.PostFormValue("to")), http.StatusSeeOther)
-}
-
-// localPath returns to if it is a path on this server, else "/".
-func localPath(to string) string {
-	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" ||
-		!strings.HasPrefix(to, "/") ||
-		strings.HasPrefix(to, "//") ||
-		strings.ContainsAny(to, "\\\r\n\t") {
-		return "/"
-	}
-	return to
-}
-
-// logout ends the session, for all copies of its cookie.
-func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	if !s.access.ownOrigin(r) {
-		s.access.refuse(w, r, http.StatusForbidden, "requests from other origins are refused")
-		return
-	}
-	s.access.sessions.end(r)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
 // clientName identifies the sender of a request for the audit log: the user of the web
 // configuration, or the role, and the address.
 func (a *access) clientName(r *http.Request) string {

@@ -2,21 +2,51 @@ package web
 
 import (
 	"cmp"
+	"context"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// This file has what a person can do with an alert: acknowledge, comment, resolve, and the same for
-// several alerts at once.
+// alertActions are what a person can do with an alert: acknowledge, comment, resolve, and the same
+// for several alerts at once.
+type alertActions struct {
+	state        *engineState
+	details      *alertDetails
+	alertmanager *alertmanager
+	audit        *auditTrail
+	pages        *pages
+	// ends an alert whose rule resolves by hand; nil if that is not possible
+	resolver func(ctx context.Context, alertID string) error
+	logger   *slog.Logger
+	now      func() time.Time
+}
+
+func (h *alertActions) routes() []route {
+	form := h.pages.handler
+	return []route{
+		{"POST /alerts/bulk", Writer, costly, form(h.bulkForm)},
+		{"POST /alerts/{id}/ack", Writer, costly, form(h.ackForm)},
+		{"POST /alerts/{id}/unack", Writer, costly, form(h.unackForm)},
+		{"POST /alerts/{id}/comment", Writer, costly, form(h.commentForm)},
+		{"POST /alerts/{id}/resolve", Writer, costly, form(h.resolveForm)},
+		{"POST /api/v1/alerts/{id}/ack", Writer, cheap, api(h.postAck)},
+		{"DELETE /api/v1/alerts/{id}/ack", Writer, cheap, api(h.deleteAck)},
+		{"POST /api/v1/alerts/{id}/comments", Writer, cheap, api(h.postComment)},
+		{"POST /api/v1/alerts/{id}/resolve", Writer, cheap, api(h.postResolve)},
+	}
+}
 
 // unnamed is the author of a change whose request names none.
 const unnamed = "unknown"
 
-// openAlert returns an alert that is not resolved.
-func (s *Server) openAlert(id string) (models.Alert, error) {
-	d, err := s.alertByID(id)
+// open returns an alert that is not resolved.
+func (h *alertActions) open(id string) (models.Alert, error) {
+	d, err := h.details.byID(id)
 	if err == nil && d.Alert.State == models.AlertResolved {
 		err = &apiError{http.StatusConflict, "the alert is resolved"}
 	}
@@ -24,30 +54,32 @@ func (s *Server) openAlert(id string) (models.Alert, error) {
 }
 
 // acknowledge silences an alert until it resolves.
-func (s *Server) acknowledge(r *http.Request, id, by, comment string) (silence string, err error) {
-	a, err := s.openAlert(id)
+func (h *alertActions) acknowledge(
+	r *http.Request, id, by, comment string,
+) (silence string, err error) {
+	a, err := h.open(id)
 	if err != nil {
 		return "", err
 	}
 	by = cmp.Or(strings.TrimSpace(by), unnamed)
-	if silence, err = s.alertmanager.ack(r.Context(), a, by, comment); err != nil {
+	if silence, err = h.alertmanager.ack(r.Context(), a, by, comment); err != nil {
 		return "", err
 	}
-	s.audit.record(r, "alert acknowledged",
+	h.audit.record(r, "alert acknowledged",
 		"alert", a.ID, "by", by, "comment", comment, "silence", silence)
 	return silence, nil
 }
 
 // unacknowledge expires the acknowledgements of an alert.
-func (s *Server) unacknowledge(r *http.Request, id, by string) error {
-	list, err := s.alertmanager.silences(r.Context())
+func (h *alertActions) unacknowledge(r *http.Request, id, by string) error {
+	list, err := h.alertmanager.silences(r.Context())
 	if err != nil {
 		return err
 	}
 	found := false
 	for _, one := range list {
 		if ackOf(one) == id && one.State() == "active" {
-			if err := s.alertmanager.expireSilence(r.Context(), one.ID); err != nil {
+			if err := h.alertmanager.expireSilence(r.Context(), one.ID); err != nil {
 				return err
 			}
 			found = true
@@ -56,12 +88,12 @@ func (s *Server) unacknowledge(r *http.Request, id, by string) error {
 	if !found {
 		return notFound("the alert is not acknowledged")
 	}
-	s.audit.record(r, "acknowledgement removed",
+	h.audit.record(r, "acknowledgement removed",
 		"alert", id, "by", cmp.Or(strings.TrimSpace(by), unnamed))
 	return nil
 }
 
-func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
+func (h *alertActions) postAck(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		By      string `json:"by"`
 		Comment string `json:"comment"`
@@ -69,30 +101,30 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	id, err := s.acknowledge(r, r.PathValue("id"), body.By, body.Comment)
+	id, err := h.acknowledge(r, r.PathValue("id"), body.By, body.Comment)
 	if err != nil {
 		return err
 	}
 	return ok(w, map[string]string{"silence": id})
 }
 
-func (s *Server) deleteAck(w http.ResponseWriter, r *http.Request) error {
-	if err := s.unacknowledge(r, r.PathValue("id"), r.FormValue("by")); err != nil {
+func (h *alertActions) deleteAck(w http.ResponseWriter, r *http.Request) error {
+	if err := h.unacknowledge(r, r.PathValue("id"), r.FormValue("by")); err != nil {
 		return err
 	}
 	return ok(w, map[string]bool{"acknowledged": false})
 }
 
-func (s *Server) ackForm(w http.ResponseWriter, r *http.Request) error {
-	_, err := s.acknowledge(r, r.PathValue("id"), r.PostFormValue("by"), r.PostFormValue("comment"))
+func (h *alertActions) ackForm(w http.ResponseWriter, r *http.Request) error {
+	_, err := h.acknowledge(r, r.PathValue("id"), r.PostFormValue("by"), r.PostFormValue("comment"))
 	if err != nil {
 		return err
 	}
 	return back(w, r, r.PostFormValue("to"))
 }
 
-func (s *Server) unackForm(w http.ResponseWriter, r *http.Request) error {
-	if err := s.unacknowledge(r, r.PathValue("id"), r.PostFormValue("by")); err != nil {
+func (h *alertActions) unackForm(w http.ResponseWriter, r *http.Request) error {
+	if err := h.unacknowledge(r, r.PathValue("id"), r.PostFormValue("by")); err != nil {
 		return err
 	}
 	return back(w, r, r.PostFormValue("to"))
@@ -102,23 +134,23 @@ func (s *Server) unackForm(w http.ResponseWriter, r *http.Request) error {
 const maxComment = 2000
 
 // comment adds a comment to an alert.
-func (s *Server) comment(r *http.Request, id, by, text string) error {
-	if s.audit.store == nil {
+func (h *alertActions) comment(r *http.Request, id, by, text string) error {
+	if h.audit.store == nil {
 		return missing("storing comments")
 	}
 	if text = strings.TrimSpace(text); text == "" || len(text) > maxComment {
 		return badRequest("comment: 1 to %d bytes are allowed", maxComment)
 	}
-	d, err := s.alertByID(id)
+	d, err := h.details.byID(id)
 	if err != nil {
 		return err
 	}
-	s.audit.record(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed),
+	h.audit.record(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed),
 		"text", text)
 	return nil
 }
 
-func (s *Server) postComment(w http.ResponseWriter, r *http.Request) error {
+func (h *alertActions) postComment(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		By   string `json:"by"`
 		Text string `json:"text"`
@@ -126,14 +158,14 @@ func (s *Server) postComment(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if err := s.comment(r, r.PathValue("id"), body.By, body.Text); err != nil {
+	if err := h.comment(r, r.PathValue("id"), body.By, body.Text); err != nil {
 		return err
 	}
-	return ok(w, s.audit.of(r.PathValue("id")))
+	return ok(w, h.audit.of(r.PathValue("id")))
 }
 
-func (s *Server) commentForm(w http.ResponseWriter, r *http.Request) error {
-	err := s.comment(r, r.PathValue("id"), r.PostFormValue("by"), r.PostFormValue("text"))
+func (h *alertActions) commentForm(w http.ResponseWriter, r *http.Request) error {
+	err := h.comment(r, r.PathValue("id"), r.PostFormValue("by"), r.PostFormValue("text"))
 	if err != nil {
 		return err
 	}
@@ -141,36 +173,36 @@ func (s *Server) commentForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resolve ends an alert of a rule that resolves by hand.
-func (s *Server) resolve(r *http.Request, id, by string) error {
-	if s.Resolve == nil {
+func (h *alertActions) resolve(r *http.Request, id, by string) error {
+	if h.resolver == nil {
 		return missing("resolving by hand")
 	}
-	a, err := s.openAlert(id)
+	a, err := h.open(id)
 	if err != nil {
 		return err
 	}
-	if err := s.Resolve(r.Context(), a.ID); err != nil {
+	if err := h.resolver(r.Context(), a.ID); err != nil {
 		return &apiError{http.StatusConflict, err.Error()}
 	}
-	s.audit.record(r, "alert resolved", "alert", a.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed))
+	h.audit.record(r, "alert resolved", "alert", a.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed))
 	return nil
 }
 
-func (s *Server) postResolve(w http.ResponseWriter, r *http.Request) error {
+func (h *alertActions) postResolve(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		By string `json:"by"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if err := s.resolve(r, r.PathValue("id"), body.By); err != nil {
+	if err := h.resolve(r, r.PathValue("id"), body.By); err != nil {
 		return err
 	}
 	return ok(w, map[string]bool{"resolved": true})
 }
 
-func (s *Server) resolveForm(w http.ResponseWriter, r *http.Request) error {
-	if err := s.resolve(r, r.PathValue("id"), r.PostFormValue("by")); err != nil {
+func (h *alertActions) resolveForm(w http.ResponseWriter, r *http.Request) error {
+	if err := h.resolve(r, r.PathValue("id"), r.PostFormValue("by")); err != nil {
 		return err
 	}
 	return back(w, r, r.PostFormValue("to"))
@@ -180,7 +212,7 @@ func (s *Server) resolveForm(w http.ResponseWriter, r *http.Request) error {
 const maxBulk = 200
 
 // bulkForm acknowledges or silences several alerts.
-func (s *Server) bulkForm(w http.ResponseWriter, r *http.Request) error {
+func (h *alertActions) bulkForm(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badRequest("form: %s", err)
 	}
@@ -193,9 +225,9 @@ func (s *Server) bulkForm(w http.ResponseWriter, r *http.Request) error {
 		var err error
 		switch r.PostFormValue("do") {
 		case "ack":
-			_, err = s.acknowledge(r, id, by, comment)
+			_, err = h.acknowledge(r, id, by, comment)
 		case "silence":
-			err = s.silenceAlert(r, id, by, comment)
+			err = h.silence(r, id, by, comment)
 		default:
 			err = badRequest("do: acknowledge or silence")
 		}
@@ -206,9 +238,9 @@ func (s *Server) bulkForm(w http.ResponseWriter, r *http.Request) error {
 	return back(w, r, r.PostFormValue("to"))
 }
 
-// silenceAlert silences the labels of an alert for a time.
-func (s *Server) silenceAlert(r *http.Request, id, by, comment string) error {
-	a, err := s.openAlert(id)
+// silence silences the labels of an alert for a time.
+func (h *alertActions) silence(r *http.Request, id, by, comment string) error {
+	a, err := h.open(id)
 	if err != nil {
 		return err
 	}
@@ -217,8 +249,8 @@ func (s *Server) silenceAlert(r *http.Request, id, by, comment string) error {
 		return err
 	}
 	one := silence{
-		StartsAt:  s.Now(),
-		EndsAt:    s.Now().Add(length),
+		StartsAt:  h.now(),
+		EndsAt:    h.now().Add(length),
 		CreatedBy: by,
 		Comment:   comment,
 	}
@@ -227,6 +259,51 @@ func (s *Server) silenceAlert(r *http.Request, id, by, comment string) error {
 			one.Matchers = append(one.Matchers, matcher{Name: name, Value: value, IsEqual: true})
 		}
 	}
-	_, err = s.alertmanager.saveSilence(r, one)
+	_, err = h.alertmanager.saveSilence(r, one)
 	return err
+}
+
+// expireAcks ends the acknowledgements of resolved alerts until ctx ends, so that the next episode
+// is notified again.
+func (h *alertActions) expireAcks(ctx context.Context) {
+	if h.alertmanager.api == nil || h.state.alerts == nil {
+		return
+	}
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := h.expireAcksNow(ctx); err != nil && ctx.Err() == nil {
+				h.logger.Warn("expiring acknowledgements failed", "error", err)
+			}
+		}
+	}
+}
+
+func (h *alertActions) expireAcksNow(ctx context.Context) error {
+	list, err := h.alertmanager.silences(ctx)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(one silence) bool {
+		return ackOf(one) == "" || one.State() != "active"
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	up := map[string]bool{}
+	for _, a := range h.state.alerts.Current() {
+		up[a.ID] = true
+	}
+	for _, one := range list {
+		if !up[ackOf(one)] {
+			if err := h.alertmanager.expireSilence(ctx, one.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

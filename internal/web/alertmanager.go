@@ -28,6 +28,14 @@ type alertmanager struct {
 	now   func() time.Time
 }
 
+func (am *alertmanager) routes() []route {
+	if am.api == nil {
+		return nil
+	}
+	h := am.handler()
+	return []route{{"GET /api/v2/", Reader, costly, h}, {"/api/v2/", Writer, costly, h}}
+}
+
 // handler passes requests to Alertmanager's API. The Origin header is removed, because the API
 // would allow any origin to read the answer. Expressions are bounded before the API compiles them,
 // and changes are logged like those of our own pages.
@@ -453,47 +461,20 @@ func ackOf(one silence) string {
 	return strings.TrimSpace(id)
 }
 
-// expireAcks ends the acknowledgements of resolved alerts until ctx ends, so that the next episode
-// is notified again.
-func (s *Server) expireAcks(ctx context.Context) {
-	if s.alertmanager.api == nil || s.state.alerts == nil {
-		return
+// saveSilence creates or changes a silence.
+func (am *alertmanager) saveSilence(r *http.Request, one silence) (id string, err error) {
+	if id, err = am.addSilence(r.Context(), one); err != nil {
+		return "", err
 	}
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := s.expireAcksNow(ctx); err != nil && ctx.Err() == nil {
-				s.Logger.Warn("expiring acknowledgements failed", "error", err)
-			}
-		}
+	what := "silence created"
+	if one.ID != "" {
+		what = "silence changed"
 	}
-}
-
-func (s *Server) expireAcksNow(ctx context.Context) error {
-	list, err := s.alertmanager.silences(ctx)
-	if err != nil {
-		return err
+	var matchers []string
+	for _, m := range one.Matchers {
+		matchers = append(matchers, m.String())
 	}
-	list = slices.DeleteFunc(list, func(one silence) bool {
-		return ackOf(one) == "" || one.State() != "active"
-	})
-	if len(list) == 0 {
-		return nil
-	}
-	up := map[string]bool{}
-	for _, a := range s.state.alerts.Current() {
-		up[a.ID] = true
-	}
-	for _, one := range list {
-		if !up[ackOf(one)] {
-			if err := s.alertmanager.expireSilence(ctx, one.ID); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	am.audit.record(r, what, "silence", id, "by", one.CreatedBy, "comment", one.Comment,
+		"matchers", strings.Join(matchers, ", "))
+	return id, nil
 }

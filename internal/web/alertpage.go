@@ -53,49 +53,44 @@ type topValue struct {
 	Share float64 // percent of the most frequent one
 }
 
-func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.alertData(r)
+func (h *alertHandlers) page(w http.ResponseWriter, r *http.Request) error {
+	d, err := h.data(r)
 	if err != nil {
 		return err
 	}
 	v := view{
-		Title:    safetext.ClipLine(d.Alert.Labels["alertname"], 80),
-		Page:     "alerts",
-		Data:     d,
-		MayWrite: s.access.mayWrite(r),
+		Title: safetext.ClipLine(d.Alert.Labels["alertname"], 80),
+		Page:  "alerts",
+		Data:  d,
 	}
-	if r.Header.Get("X-Part") != "" {
-		return s.pages.renderPart(w, "alert", "alert", v)
-	}
-	s.pages.render(w, r, http.StatusOK, "alert", v)
-	return nil
+	return h.pages.show(w, r, "alert", "alert", v)
 }
 
-func (s *Server) alertData(r *http.Request) (alertData, error) {
-	detail, err := s.alertByID(r.PathValue("id"))
+func (h *alertHandlers) data(r *http.Request) (alertData, error) {
+	detail, err := h.details.byID(r.PathValue("id"))
 	if err != nil {
 		return alertData{}, err
 	}
-	silences, err := s.alertmanager.silences(r.Context())
+	silences, err := h.alertmanager.silences(r.Context())
 	if err != nil {
 		return alertData{}, err
 	}
 	d := alertData{
 		alertDetail: detail,
 		Row:         listedAs(&detail.Alert, silences).row(&detail.Alert),
-		Chart:       alertChart(detail, s.Now()),
+		Chart:       alertChart(detail, h.now()),
 		Firing:      detail.Alert.State == models.AlertFiring,
 		Open:        detail.Alert.State != models.AlertResolved,
 		Timeline:    timeline(detail),
-		Similar:     s.earlier(detail.Alert, 8),
-		Neighbours:  s.neighbours(detail.Alert, 8),
+		Similar:     h.earlier(detail.Alert, 8),
+		Neighbours:  h.neighbours(detail.Alert, 8),
 		Top:         topFields(detail.Alert.Top),
 		Explore:     "/explore?alert=" + url.QueryEscape(detail.Alert.ID),
 	}
-	if found, err := s.state.ruleByID(detail.Alert.Rule); err == nil {
-		one := s.ruleDetail(found, s.state.ruleStatus()[found.ID()])
+	if found, err := h.state.ruleByID(detail.Alert.Rule); err == nil {
+		one := h.files.detail(found, h.state.ruleStatus()[found.ID()])
 		d.Rule, d.Links = &one, linksOf(found, detail.Alert.Annotations)
-		d.Manual = found.Resolve.Manual && s.Resolve != nil
+		d.Manual = found.Resolve.Manual && h.resolvable
 	}
 	return d, nil
 }
@@ -139,10 +134,10 @@ func timeline(d alertDetail) []timelineEvent {
 }
 
 // earlier are other episodes of the same rule and group, newest first.
-func (s *Server) earlier(a models.Alert, most int) []episode {
+func (h *alertHandlers) earlier(a models.Alert, most int) []episode {
 	var list []episode
 	text := labelText(a.Labels)
-	past := s.state.transitions(HistoryQuery{Rule: a.Rule, Most: 2000})
+	past := h.state.transitions(HistoryQuery{Rule: a.Rule, Most: 2000})
 	for _, e := range episodes(past)[a.Rule] {
 		if e.ID != a.ID && labelText(e.Labels) == text {
 			list = append(list, e)
@@ -157,7 +152,7 @@ const neighbourhood = 10 * time.Minute
 
 // neighbours are other alerts that fired within some minutes of this one, those with common labels
 // first.
-func (s *Server) neighbours(a models.Alert, most int) []*models.Alert {
+func (h *alertHandlers) neighbours(a models.Alert, most int) []*models.Alert {
 	var list []*models.Alert
 	seen := map[string]bool{a.ID: true}
 	query := HistoryQuery{
@@ -165,7 +160,7 @@ func (s *Server) neighbours(a models.Alert, most int) []*models.Alert {
 		To:   a.StartsAt.Add(neighbourhood),
 		Most: 1000,
 	}
-	for _, some := range [][]models.Alert{s.state.current(), s.state.transitions(query)} {
+	for _, some := range [][]models.Alert{h.state.current(), h.state.transitions(query)} {
 		for i := range some {
 			other := &some[i]
 			apart := other.StartsAt.Sub(a.StartsAt).Abs()

@@ -4,19 +4,34 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"maps"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
+
+// alertHandlers serve the list of alerts and the page of one.
+type alertHandlers struct {
+	state        *engineState
+	health       *health
+	details      *alertDetails
+	alertmanager *alertmanager
+	files        *ruleFiles
+	pages        *pages
+	resolvable   bool // alerts of rules that resolve by hand can be ended
+	now          func() time.Time
+}
+
+func (h *alertHandlers) routes() []route {
+	return []route{
+		{"GET /{$}", Reader, costly, h.pages.handler(h.listPage)},
+		{"GET /alerts/{id}", Reader, costly, h.pages.handler(h.page)},
+		{"GET /api/v1/alerts/{id}", Reader, cheap, api(h.get)},
+	}
+}
 
 // alertsData is the data of the alerts page.
 type alertsData struct {
@@ -117,21 +132,13 @@ const expandedRows = 200
 var stateOrder = map[string]int{"firing": 0, "pending": 1, "muted": 2, "unknown": 3}
 var severityOrder = map[string]int{"critical": 0, "high": 1, "warning": 2, "other": 3, "info": 4}
 
-func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
-	data, err := s.alertsData(r)
+func (h *alertHandlers) listPage(w http.ResponseWriter, r *http.Request) error {
+	data, err := h.listData(r)
 	if err != nil {
 		return err
 	}
-	if r.Header.Get("X-Part") != "" {
-		return s.pages.renderPart(w, "alerts", "alerts", view{
-			Data:     data,
-			MayWrite: s.access.mayWrite(r),
-			Top:      s.pages.topBar(),
-		})
-	}
 	v := view{Title: data.title(), Page: "alerts", Data: data}
-	s.pages.render(w, r, http.StatusOK, "alerts", v)
-	return nil
+	return h.pages.show(w, r, "alerts", "alerts", v)
 }
 
 // title is the page's title: the number of firing alerts, or why it is not known.
@@ -145,7 +152,7 @@ func (d alertsData) title() string {
 	return d.Certainty.Headline
 }
 
-func (s *Server) alertsData(r *http.Request) (alertsData, error) {
+func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 	d := alertsData{
 		Filter:    r.FormValue("filter"),
 		Receiver:  r.FormValue("receiver"),
@@ -155,9 +162,9 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 		Sort:      r.FormValue("sort"),
 		Expanded:  r.FormValue("open"),
 		Counts:    map[string]int{},
-		Certainty: s.health.certainty(),
+		Certainty: h.health.certainty(),
 	}
-	rows, err := s.listedAlerts(r.Context(), &d)
+	rows, err := h.listed(r.Context(), &d)
 	if err != nil {
 		return d, err
 	}
@@ -187,9 +194,9 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 	d.More = max(0, len(d.Groups)-listedGroups)
 	d.Groups = d.Groups[:len(d.Groups)-d.More]
 	for i := range d.Groups {
-		s.finish(&d.Groups[i], d)
+		h.finish(&d.Groups[i], d)
 	}
-	d.Recent = s.state.recentlyResolved(5)
+	d.Recent = h.state.recentlyResolved(5)
 	return d, nil
 }
 
@@ -231,12 +238,12 @@ func compareSeverity(a, b string) int {
 	return cmp.Compare(severityOrder[severityClass(a)], severityOrder[severityClass(b)])
 }
 
-// listedAlerts returns the current alerts that pass the filters.
-func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert, error) {
-	filter, err := s.newAlertFilter(d.Filter)
+// listed returns the current alerts that pass the filters.
+func (h *alertHandlers) listed(ctx context.Context, d *alertsData) ([]listedAlert, error) {
+	filter, err := newAlertFilter(d.Filter, h.state.lists())
 	if err != nil {
 		d.Problem = err.Error()
-		filter, _ = s.newAlertFilter("")
+		filter, _ = newAlertFilter("", h.state.lists())
 	}
 	var only silence // for its matchers only
 	if d.Matchers != "" {
@@ -246,20 +253,20 @@ func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert
 	}
 	var routed map[string]bool
 	if d.Receiver != "" {
-		if routed, err = s.alertmanager.routedTo(ctx, d.Receiver); err != nil {
+		if routed, err = h.alertmanager.routedTo(ctx, d.Receiver); err != nil {
 			return nil, err
 		}
 	}
-	silences, err := s.alertmanager.silences(ctx)
+	silences, err := h.alertmanager.silences(ctx)
 	if err != nil {
 		return nil, err
 	}
-	inhibited, err := s.alertmanager.inhibited(ctx)
+	inhibited, err := h.alertmanager.inhibited(ctx)
 	if err != nil {
 		return nil, err
 	}
 	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
-	list := s.state.current()
+	list := h.state.current()
 	rows := make([]listedAlert, 0, len(list))
 	for i := range list {
 		a := &list[i]
@@ -267,7 +274,7 @@ func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert
 			return nil, ctx.Err()
 		}
 		if filter.words {
-			a = &s.state.detailed(list[i : i+1])[0]
+			a = &h.state.detailed(list[i : i+1])[0]
 		}
 		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) ||
 			routed != nil && !routed[a.ID] {
@@ -334,7 +341,7 @@ func (g *alertGroup) summarize(by string) {
 }
 
 // finish keeps the rows of a group that are shown, in order, and draws their graphs.
-func (s *Server) finish(g *alertGroup, d alertsData) {
+func (h *alertHandlers) finish(g *alertGroup, d alertsData) {
 	shared := sharedLabels(g.all)
 	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
@@ -347,7 +354,7 @@ func (s *Server) finish(g *alertGroup, d alertsData) {
 	first := firstOf(g.all, most, order(d.Sort))
 	g.all = nil
 	for _, one := range first {
-		g.Rows = append(g.Rows, s.rowOf(one, g.Count > 1, shared))
+		g.Rows = append(g.Rows, h.rowOf(one, g.Count > 1, shared))
 	}
 }
 
@@ -376,66 +383,19 @@ func (one listedAlert) row(a *models.Alert) alertRow {
 }
 
 // rowOf is the row of an alert, with all that is shown of it.
-func (s *Server) rowOf(one listedAlert, several bool, shared map[string]string) alertRow {
-	row := one.row(&s.state.detailed([]models.Alert{*one.Alert})[0])
+func (h *alertHandlers) rowOf(one listedAlert, several bool, shared map[string]string) alertRow {
+	row := one.row(&h.state.detailed([]models.Alert{*one.Alert})[0])
 	own := one.Labels
 	if several {
 		own = maps.Clone(one.Labels)
 		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
 	row.Own = shownLabels(own)
-	series := s.state.alerts.Series(*row.Alert)
-	row.Spark = spark(series, s.Now())
+	series := h.state.alerts.Series(*row.Alert)
+	row.Spark = spark(series, h.now())
 	row.Values = valuesOf(*row.Alert, nil, series)
 	return row
 }
-
-// alertValues are the values of an alert's condition: now or at the end, when it fired, and the
-// most extreme one of the episode.
-type alertValues struct {
-	Now    float64 `json:"now"`
-	Firing float64 `json:"firing"`
-	Peak   float64 `json:"peak"`
-}
-
-// valuesOf computes the values of an alert from its transitions and the series of its condition.
-func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertValues {
-	v := alertValues{Now: a.Value, Firing: cmp.Or(a.FiredValue, a.Value), Peak: a.Value}
-	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
-		v.Now = series[n-1].Value
-	}
-	peak := math.Max
-	if below(a.Threshold) {
-		peak = math.Min
-	}
-	v.Peak = peak(v.Peak, v.Now)
-	if a.Peak != 0 {
-		v.Peak = peak(v.Peak, a.Peak)
-	}
-	fired := false // later transitions are of other severities
-	for _, t := range transitions {
-		if t.State != models.AlertFiring {
-			continue
-		}
-		if !fired {
-			v.Firing, fired = t.Value, true
-		}
-		v.Peak = peak(v.Peak, t.Value)
-	}
-	end := a.At
-	if a.State != models.AlertResolved {
-		end = time.Unix(1<<40, 0)
-	}
-	for _, p := range series {
-		if !p.At.Before(a.StartsAt) && !p.At.After(end) && !math.IsNaN(p.Value) {
-			v.Peak = peak(v.Peak, p.Value)
-		}
-	}
-	return v
-}
-
-// below reports whether values under the threshold are bad.
-func below(threshold string) bool { return strings.HasPrefix(strings.TrimSpace(threshold), "<") }
 
 func sharedLabels(rows []listedAlert) map[string]string {
 	shared := maps.Clone(rows[0].Labels)
@@ -445,69 +405,10 @@ func sharedLabels(rows []listedAlert) map[string]string {
 	return shared
 }
 
-// changes sends a server-sent event when a page may have changed, at most once a second.
-func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
-	out, err := s.stream(w)
+func (h *alertHandlers) get(w http.ResponseWriter, r *http.Request) error {
+	d, err := h.details.byID(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var last uint64
-	for beat := 0; ; beat++ {
-		// Values, logs and health change without a transition, so pages are refreshed every ten
-		// seconds in any case.
-		if now := s.pulse.value(s.fingerprint); now != last || beat%10 == 0 {
-			last = now
-			if out.send("change", s.topBarText()) != nil {
-				return nil
-			}
-		}
-		select {
-		case <-r.Context().Done():
-			return nil
-		case <-s.stopping:
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// pulse caches a value for half a second for all streams.
-type pulse struct {
-	mu   sync.Mutex // guards what follows
-	at   time.Time
-	last uint64
-}
-
-func (p *pulse) value(compute func() uint64) uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); now.Sub(p.at) > 500*time.Millisecond {
-		p.last, p.at = compute(), now
-	}
-	return p.last
-}
-
-// fingerprint changes with the set of alerts, their states and counts.
-func (s *Server) fingerprint() uint64 {
-	hash := fnv.New64a()
-	list := s.state.current()
-	for i := range list {
-		fmt.Fprintf(hash, "%s %s %d\n", list[i].ID, list[i].State, list[i].Count)
-	}
-	return hash.Sum64()
-}
-
-// topBarText is the top bar for the script.
-func (s *Server) topBarText() map[string]any {
-	t := s.pages.topBar()
-	title := s.health.certainty().Headline
-	if t.Firing > 0 {
-		title = fmt.Sprintf("(%d) firing", t.Firing)
-	}
-	return map[string]any{
-		"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem),
-		"title": title,
-	}
+	return ok(w, d)
 }

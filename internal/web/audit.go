@@ -20,6 +20,10 @@ type auditTrail struct {
 	now    func() time.Time
 }
 
+func (t *auditTrail) routes() []route {
+	return []route{{"GET /api/v1/audit", Reader, cheap, api(t.get)}}
+}
+
 // record writes a change to the log, and stores it if there is a store.
 func (t *auditTrail) record(r *http.Request, what string, facts ...any) {
 	client, from := t.access.clientName(r), r.RemoteAddr

@@ -11,6 +11,17 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// backtester evaluates rules over past logs.
+type backtester struct {
+	backtest Backtest // nil for none
+	state    *engineState
+	now      func() time.Time
+}
+
+func (b *backtester) routes() []route {
+	return []route{{"POST /api/v1/backtest", Reader, backtests, api(b.post)}}
+}
+
 // backtestTime is the maximum duration of a backtest.
 const backtestTime = 50 * time.Second
 
@@ -48,7 +59,7 @@ type episode struct {
 // listedEpisodes is the number of episodes listed for a rule; all are counted.
 const listedEpisodes = 200
 
-func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
+func (b *backtester) post(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Text  string `json:"text"`  // of a rule file
 		Rule  string `json:"rule"`  // or ID of a rule
@@ -57,23 +68,23 @@ func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	since, err := s.ago(body.Since, 24*time.Hour)
+	since, err := parseSince(body.Since, 24*time.Hour, b.now())
 	if err != nil {
 		return err
 	}
-	set, err := s.rulesToTest(body.Text, body.Rule)
+	set, err := b.rulesOf(body.Text, body.Rule)
 	if err != nil {
 		return err
 	}
-	result, err := s.backtest(r.Context(), w, set, since, nil)
+	result, err := b.run(r.Context(), w, set, since, nil)
 	if err != nil {
 		return err
 	}
-	return ok(w, report(set, result, since, s.Now()))
+	return ok(w, report(set, result, since, b.now()))
 }
 
-// rulesToTest are the rules of a text, or one rule by its ID.
-func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
+// rulesOf are the rules of a text, or one rule by its ID.
+func (b *backtester) rulesOf(text, id string) (*rule.Set, error) {
 	if text != "" {
 		set, err := rule.Read("rules", []byte(text))
 		if err != nil {
@@ -81,30 +92,30 @@ func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
 		}
 		return set, nil
 	}
-	one, err := s.state.ruleByID(id)
+	one, err := b.state.ruleByID(id)
 	if err != nil {
 		return nil, err
 	}
-	set := *s.state.ruleSet()
+	set := *b.state.ruleSet()
 	set.Rules = []*rule.Rule{one}
 	return &set, nil
 }
 
-func (s *Server) backtest(
+func (b *backtester) run(
 	ctx context.Context,
 	w http.ResponseWriter,
 	set *rule.Set,
 	since time.Time,
 	values []string,
 ) (BacktestResult, error) {
-	if s.Backtest == nil {
+	if b.backtest == nil {
 		return BacktestResult{}, missing("a backtest over the topics")
 	}
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second))
 	within, cancel := context.WithTimeout(ctx, backtestTime)
 	defer cancel()
-	result, err := s.Backtest(within, set, since, values)
+	result, err := b.backtest(within, set, since, values)
 	if err != nil {
 		if ctx.Err() != nil {
 			return BacktestResult{}, ctx.Err()

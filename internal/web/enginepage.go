@@ -14,6 +14,27 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// engineHandlers serve the status of the engine, and its dead letters.
+type engineHandlers struct {
+	state       *engineState
+	health      *health
+	notifier    Notifier    // nil for none
+	deadLetters DeadLetters // nil for none
+	audit       *auditTrail
+	pages       *pages
+	version     string
+}
+
+func (h *engineHandlers) routes() []route {
+	return []route{
+		{"GET /engine", Reader, costly, h.pages.handler(h.page)},
+		{"POST /engine/replay", Writer, costly, h.pages.handler(h.replayForm)},
+		{"GET /api/v1/engine", Reader, cheap, api(h.get)},
+		{"GET /api/v1/deadletters", Reader, costly, api(h.getDeadLetters)},
+		{"POST /api/v1/deadletters/replay", Writer, costly, api(h.postReplay)},
+	}
+}
+
 // engineData is the data of the engine page.
 type engineData struct {
 	Missing    bool
@@ -36,14 +57,14 @@ type engineData struct {
 
 const listedPartitions = 64
 
-func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
+func (h *engineHandlers) page(w http.ResponseWriter, r *http.Request) error {
 	d := engineData{
-		Missing:   s.state.engine == nil,
-		DeadKnown: s.DeadLetters != nil,
+		Missing:   h.state.engine == nil,
+		DeadKnown: h.deadLetters != nil,
 		Done:      r.FormValue("done") == "replayed",
 	}
-	if s.state.engine != nil {
-		d.Engine = s.state.engineStatus()
+	if h.state.engine != nil {
+		d.Engine = h.state.engineStatus()
 	}
 	d.Partitions = slices.Clone(d.Engine.Partitions)
 	for _, p := range d.Partitions {
@@ -63,16 +84,16 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 			models.TopValue{Value: reason, Count: d.Engine.Rejected[reason]},
 		)
 	}
-	if s.Notifier != nil {
-		n := s.Notifier.Status()
+	if h.notifier != nil {
+		n := h.notifier.Status()
 		d.Notifier = &n
 		for i := len(n.Recent) - 1; i >= 0 && len(d.Recent) < 15; i-- {
 			d.Recent = append(d.Recent, n.Recent[i])
 		}
 	}
-	if s.DeadLetters != nil {
+	if h.deadLetters != nil {
 		var err error
-		if d.Dead, err = s.DeadLetters.List(r.Context(), 20); err != nil {
+		if d.Dead, err = h.deadLetters.List(r.Context(), 20); err != nil {
 			d.DeadError = err.Error()
 		}
 	}
@@ -80,14 +101,10 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		d.Partitions, func(p PartitionStatus) bool { return p.Lateness > 0 },
 	)
 	d.Delay = delayChart(d.Engine.Delay)
-	d.Costly = s.costliest(10)
-	d.Checks = s.health.results()
-	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
-	if r.Header.Get("X-Part") != "" {
-		return s.pages.renderPart(w, "engine", "engine", v)
-	}
-	s.pages.render(w, r, http.StatusOK, "engine", v)
-	return nil
+	d.Costly = h.costliest(10)
+	d.Checks = h.health.results()
+	v := view{Title: "Engine", Page: "engine", Data: d}
+	return h.pages.show(w, r, "engine", "engine", v)
 }
 
 // delayChart is the histogram of delays between a log's time and its arrival.
@@ -123,12 +140,12 @@ func Excerpt(value []byte) string {
 	return fmt.Sprintf("% x", value[:min(len(value), 60)])
 }
 
-func (s *Server) costliest(most int) []RuleStatus {
-	if s.state.rules == nil {
+func (h *engineHandlers) costliest(most int) []RuleStatus {
+	if h.state.rules == nil {
 		return nil
 	}
 	list := slices.DeleteFunc(
-		slices.Clone(s.state.rulesStatus()),
+		slices.Clone(h.state.rulesStatus()),
 		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
 	)
 	slices.SortFunc(list, func(a, b RuleStatus) int {
@@ -138,18 +155,68 @@ func (s *Server) costliest(most int) []RuleStatus {
 	return list[:min(most, len(list))]
 }
 
-func (s *Server) replayForm(w http.ResponseWriter, r *http.Request) error {
-	if s.DeadLetters == nil {
+func (h *engineHandlers) replayForm(w http.ResponseWriter, r *http.Request) error {
+	if h.deadLetters == nil {
 		return missing("a dead-letter topic")
 	}
 	at, err := positionOf(r)
 	if err != nil {
 		return err
 	}
-	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
+	if err := h.deadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit.record(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+	h.audit.record(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
 		"offset", at.Offset)
 	return back(w, r, "/engine?done=replayed#dead")
+}
+
+func (h *engineHandlers) get(w http.ResponseWriter, _ *http.Request) error {
+	if h.state.engine == nil {
+		return missing("the engine status")
+	}
+	state := struct {
+		Version  string          `json:"version"`
+		Engine   EngineStatus    `json:"engine"`
+		Notifier *NotifierStatus `json:"notifier,omitempty"`
+	}{Version: h.version, Engine: h.state.engineStatus()}
+	if h.notifier != nil {
+		n := h.notifier.Status()
+		state.Notifier = &n
+	}
+	return ok(w, state)
+}
+
+func (h *engineHandlers) getDeadLetters(w http.ResponseWriter, r *http.Request) error {
+	if h.deadLetters == nil {
+		return missing("a dead-letter topic")
+	}
+	most, err := number(r, "limit", 100, 1000)
+	if err != nil {
+		return err
+	}
+	list, err := h.deadLetters.List(r.Context(), most)
+	if err != nil {
+		return &apiError{http.StatusBadGateway, err.Error()}
+	}
+	if list == nil {
+		list = []DeadLetter{}
+	}
+	return ok(w, list)
+}
+
+func (h *engineHandlers) postReplay(w http.ResponseWriter, r *http.Request) error {
+	if h.deadLetters == nil {
+		return missing("a dead-letter topic")
+	}
+	var at models.Position
+	if err := readJSON(r, &at); err != nil {
+		return err
+	}
+	if err := h.deadLetters.Replay(r.Context(), at); err != nil {
+		return &apiError{http.StatusBadGateway, err.Error()}
+	}
+	h.audit.record(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+		"offset", at.Offset)
+	return ok(w, map[string]bool{"replayed": true})
 }

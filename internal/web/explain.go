@@ -1,13 +1,29 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
+
+// explainer says why a rule matches a log or not, and how a log is decoded.
+type explainer struct {
+	topics *topics
+	state  *engineState
+	groups Groups // nil for none
+}
+
+func (x *explainer) routes() []route {
+	return []route{
+		{"POST /api/v1/explain", Reader, costly, api(x.post)},
+		{"POST /api/v1/decode", Reader, costly, api(x.postDecode)},
+	}
+}
 
 // explained says why a rule matches a log or not, and the state of the log's group.
 type explained struct {
@@ -18,16 +34,16 @@ type explained struct {
 }
 
 // explain evaluates the match of a rule for the logs of an event.
-func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
+func (x *explainer) explain(r *rule.Rule, e event) ([]explained, error) {
 	list := []explained{}
-	err := s.eachLog(e, func(l *decode.Log) {
+	err := x.topics.eachLog(e, func(l *decode.Log) {
 		one := explained{
 			Rule:   r.ID(),
-			Match:  match.Explain(r.Match, l, s.state.lists()),
-			Labels: groupOf(r, l, s.state.lists()),
+			Match:  match.Explain(r.Match, l, x.state.lists()),
+			Labels: groupOf(r, l, x.state.lists()),
 		}
-		if s.Groups != nil {
-			if g, ok := s.Groups.Group(r.ID(), one.Labels); ok {
+		if x.groups != nil {
+			if g, ok := x.groups.Group(r.ID(), one.Labels); ok {
 				one.Group = &g
 			}
 		}
@@ -36,16 +52,16 @@ func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
 	return list, err
 }
 
-func (s *Server) postExplain(w http.ResponseWriter, r *http.Request) error {
+func (x *explainer) post(w http.ResponseWriter, r *http.Request) error {
 	var e event
 	if err := readJSON(r, &e); err != nil {
 		return err
 	}
-	found, err := s.state.ruleByID(e.Rule)
+	found, err := x.state.ruleByID(e.Rule)
 	if err != nil {
 		return err
 	}
-	list, err := s.explain(found, e)
+	list, err := x.explain(found, e)
 	if err != nil {
 		return err
 	}
@@ -64,10 +80,10 @@ type explainData struct {
 // maxExplained is the number of logs of an event that are explained.
 const maxExplained = 20
 
-func (s *Server) explainForm(r *http.Request, of *rule.Rule) explainData {
+func (x *explainer) form(r *http.Request, of *rule.Rule) explainData {
 	d := explainData{Event: r.PostFormValue("event"), Topic: r.PostFormValue("topic")}
-	if s.Logs != nil {
-		if topics := s.Logs.Topics(); len(topics) > 1 {
+	if x.topics.logs != nil {
+		if topics := x.topics.logs.Topics(); len(topics) > 1 {
 			d.Topics = topics
 		}
 	}
@@ -78,10 +94,49 @@ func (s *Server) explainForm(r *http.Request, of *rule.Rule) explainData {
 		d.Problem = "Enter a log to explain."
 		return d
 	}
-	list, err := s.explain(of, event{Event: strings.TrimRight(d.Event, "\r\n"), Topic: d.Topic})
+	list, err := x.explain(of, event{Event: strings.TrimRight(d.Event, "\r\n"), Topic: d.Topic})
 	if err != nil {
 		d.Problem = err.Error()
 	}
 	d.Logs = list[:min(len(list), maxExplained)]
 	return d
+}
+
+// decoded is a decoded log.
+type decoded struct {
+	Format string          `json:"format"`
+	Entry  models.LogEntry `json:"entry"`
+}
+
+func (x *explainer) postDecode(w http.ResponseWriter, r *http.Request) error {
+	var e event
+	if err := readJSON(r, &e); err != nil {
+		return err
+	}
+	list := []decoded{}
+	if err := x.topics.eachLog(e, func(l *decode.Log) {
+		list = append(list, decoded{l.Format(), l.Entry()})
+	}); err != nil {
+		return err
+	}
+	return ok(w, list)
+}
+
+// groupOf returns the group labels of a log.
+func groupOf(r *rule.Rule, l *decode.Log, lists match.Lists) map[string]string {
+	labels := map[string]string{}
+	holds := func(q rule.Query) bool { return match.Eval(q, l, lists) }
+	for _, by := range r.By {
+		for _, field := range by.FieldsIn(holds) {
+			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
+				if decode.IsStream(field) {
+					maps.Copy(labels, decode.LabelsOf(string(v.Text)))
+				} else {
+					labels[by.Name] = string(v.Text)
+				}
+				break
+			}
+		}
+	}
+	return labels
 }

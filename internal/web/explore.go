@@ -19,6 +19,27 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// exploreHandlers search and follow the topics.
+type exploreHandlers struct {
+	topics   *topics
+	details  *alertDetails
+	state    *engineState
+	pages    *pages
+	stopping <-chan struct{} // ends all streams
+	now      func() time.Time
+}
+
+func (h *exploreHandlers) routes() []route {
+	return []route{
+		{"GET /explore", Reader, searches, h.pages.handler(h.page)},
+		{"GET /api/v1/logs", Reader, searches, api(h.getLogs)},
+		{"GET /api/v1/search", Reader, searches, api(h.getSearch)},
+		{"GET /api/v1/fields", Reader, costly, api(h.getFields)},
+		{"GET /api/v1/record", Reader, costly, api(h.getRecord)},
+		{"GET /api/v1/tail", Reader, tails, api(h.getTail)},
+	}
+}
+
 // exploreData is the data of the explore page.
 type exploreData struct {
 	Query     string
@@ -54,7 +75,7 @@ func (exploreData) Choices() []string { return sinceChoices }
 // firstPaint is how long the page searches before it is sent; the script goes on.
 const firstPaint = 200 * time.Millisecond
 
-func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
+func (h *exploreHandlers) page(w http.ResponseWriter, r *http.Request) error {
 	d := exploreData{
 		Query:     r.FormValue("q"),
 		Since:     cmp.Or(r.FormValue("since"), "15m"),
@@ -64,23 +85,23 @@ func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
 		Partition: r.FormValue("partition"),
 		Alert:     r.FormValue("alert"),
 	}
-	if s.Logs == nil {
+	if h.topics.logs == nil {
 		d.Missing = "Reading topics is not configured."
 	} else {
-		d.Topics = s.Logs.Topics()
-		if err := s.explore(r, &d); err != nil {
+		d.Topics = h.topics.logs.Topics()
+		if err := h.explore(r, &d); err != nil {
 			d.Problem = err.Error()
 		}
 	}
-	s.pages.render(w, r, http.StatusOK, "explore", view{Title: "Explore", Page: "explore", Data: d})
+	h.pages.render(w, r, http.StatusOK, "explore", view{Title: "Explore", Page: "explore", Data: d})
 	return nil
 }
 
-func (s *Server) explore(r *http.Request, d *exploreData) error {
+func (h *exploreHandlers) explore(r *http.Request, d *exploreData) error {
 	if r.FormValue("offset") != "" {
-		return s.around(r, d)
+		return h.around(r, d)
 	}
-	one, err := s.newLookBack(r)
+	one, err := h.newLookBack(r)
 	if err != nil {
 		return err
 	}
@@ -129,12 +150,12 @@ func (d *exploreData) drawBars() {
 const aroundLines = 25
 
 // around reads the logs around an offset of a partition.
-func (s *Server) around(r *http.Request, d *exploreData) error {
-	q, err := s.newSearch(d.Query)
+func (h *exploreHandlers) around(r *http.Request, d *exploreData) error {
+	q, err := h.topics.newSearch(d.Query)
 	if err != nil {
 		return err
 	}
-	at, err := s.positionOf(r)
+	at, err := h.topics.positionOf(r)
 	if err != nil {
 		return err
 	}
@@ -170,29 +191,6 @@ func unreadable(err error) error {
 	return &apiError{http.StatusBadGateway, "reading the topic failed: " + err.Error()}
 }
 
-// positionOf parses the position in a request.
-func (s *Server) positionOf(r *http.Request) (models.Position, error) {
-	at, err := positionOf(r)
-	if err == nil {
-		err = s.checkTopic(at.Topic)
-	}
-	return at, err
-}
-
-func positionOf(r *http.Request) (models.Position, error) {
-	at := models.Position{Topic: r.FormValue("topic")}
-	for name, into := range map[string]any{"partition": &at.Partition, "offset": &at.Offset} {
-		if _, err := fmt.Sscan(r.FormValue(name), into); err != nil {
-			return at, badRequest("%s: %q is not a number", name,
-				safetext.ClipLine(r.FormValue(name), 40))
-		}
-	}
-	if at.Topic == "" || at.Partition < 0 || at.Offset < 0 {
-		return at, badRequest("position: topic, partition and offset are needed")
-	}
-	return at, nil
-}
-
 // lookBack is a search from newer to older logs. It reads the time range in windows, the newest
 // first, so that the first lines are there before the range is read.
 type lookBack struct {
@@ -208,23 +206,23 @@ type lookBack struct {
 }
 
 // newLookBack reads a search from a request.
-func (s *Server) newLookBack(r *http.Request) (*lookBack, error) {
-	q, err := s.newSearch(cmp.Or(r.FormValue("query"), r.FormValue("q")))
+func (h *exploreHandlers) newLookBack(r *http.Request) (*lookBack, error) {
+	q, err := h.topics.newSearch(cmp.Or(r.FormValue("query"), r.FormValue("q")))
 	if err != nil {
 		return nil, err
 	}
 	l := &lookBack{
 		search: q,
 		topic:  r.FormValue("topic"),
-		to:     s.Now(),
+		to:     h.now(),
 		most:   200,
 		time:   lookTime,
-		now:    s.Now,
+		now:    h.now,
 	}
-	if err := s.checkTopic(l.topic); err != nil {
+	if err := h.topics.checkTopic(l.topic); err != nil {
 		return nil, err
 	}
-	if l.from, err = s.ago(r.FormValue("since"), 15*time.Minute); err != nil {
+	if l.from, err = parseSince(r.FormValue("since"), 15*time.Minute, h.now()); err != nil {
 		return nil, err
 	}
 	if text := r.FormValue("partition"); text != "" {
@@ -235,7 +233,7 @@ func (s *Server) newLookBack(r *http.Request) (*lookBack, error) {
 		q.partition = &partition
 	}
 	if id := r.FormValue("alert"); id != "" {
-		if err := s.onlyAlert(l, id); err != nil {
+		if err := h.onlyAlert(l, id); err != nil {
 			return nil, err
 		}
 	}
@@ -267,22 +265,22 @@ func instant(text string) (time.Time, error) {
 
 // onlyAlert limits a search to the logs of an alert: those that its rule matches, of its group,
 // from the window before its start to its end.
-func (s *Server) onlyAlert(l *lookBack, id string) error {
-	d, err := s.alertByID(id)
+func (h *exploreHandlers) onlyAlert(l *lookBack, id string) error {
+	d, err := h.details.byID(id)
 	if err != nil {
 		return err
 	}
-	r, err := s.state.ruleByID(d.Alert.Rule)
+	r, err := h.state.ruleByID(d.Alert.Rule)
 	if err != nil {
 		return err
 	}
-	lists := s.state.lists()
+	lists := h.state.lists()
 	l.search.only = func(log *decode.Log) bool {
 		return (r.Match == nil || match.Eval(r.Match, log, lists)) &&
 			ofAlert(r, log, d.Alert, lists)
 	}
 	l.alertName = cmp.Or(d.Alert.Labels["alertname"], d.Alert.Rule)
-	l.from, l.to = d.Alert.StartsAt.Add(-max(r.Window, time.Minute)), s.Now()
+	l.from, l.to = d.Alert.StartsAt.Add(-max(r.Window, time.Minute)), h.now()
 	if d.Alert.State == models.AlertResolved {
 		l.to = d.Alert.At.Add(time.Second)
 	}
@@ -401,8 +399,8 @@ const streamTime = 10 * time.Minute
 
 // getSearch streams a search: "lines" for the lines of a window, newest first, "progress", and
 // "end" with the reason.
-func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
-	l, err := s.newLookBack(r)
+func (h *exploreHandlers) getSearch(w http.ResponseWriter, r *http.Request) error {
+	l, err := h.newLookBack(r)
 	if err != nil {
 		return err
 	}
@@ -410,7 +408,7 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l.time = streamTime
-	out, err := s.stream(w)
+	out, err := newStream(w)
 	if err != nil {
 		return err
 	}
@@ -418,7 +416,7 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	go func() {
 		select {
-		case <-s.stopping:
+		case <-h.stopping:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -493,33 +491,15 @@ type decodedShort struct {
 // maxRaw is the number of bytes of a raw record that are shown.
 const maxRaw = 256 << 10
 
-// readRecord reads one record.
-func (s *Server) readRecord(ctx context.Context, at models.Position) (models.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	from := From{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset, At: true}
-	for record, err := range s.Logs.Records(ctx, from) {
-		if err != nil {
-			return models.Record{}, unreadable(err)
-		}
-		if record.Offset != at.Offset {
-			break
-		}
-		record.Value, record.Key = slices.Clone(record.Value), slices.Clone(record.Key)
-		return record, nil
-	}
-	return models.Record{}, notFound("no record at this offset (it may have been deleted)")
-}
-
-func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) error {
-	if s.Logs == nil {
+func (h *exploreHandlers) getRecord(w http.ResponseWriter, r *http.Request) error {
+	if h.topics.logs == nil {
 		return missing("reading topics")
 	}
-	at, err := s.positionOf(r)
+	at, err := h.topics.positionOf(r)
 	if err != nil {
 		return err
 	}
-	record, err := s.readRecord(r.Context(), at)
+	record, err := h.topics.readRecord(r.Context(), at)
 	if err != nil {
 		return err
 	}
@@ -537,7 +517,7 @@ func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) error {
 		raw.Headers = append(raw.Headers, rawHeader{textOf([]byte(h.Key)), textOf(h.Value)})
 	}
 	raw.Value, raw.Encoding = valueText(record.Value)
-	decoder, err := decode.New(s.Logs.Decode(record.Topic), decode.NewFields())
+	decoder, err := decode.New(h.topics.logs.Decode(record.Topic), decode.NewFields())
 	if err != nil {
 		return err
 	}
@@ -567,4 +547,45 @@ func valueText(b []byte) (text, encoding string) {
 		return string(b), "text"
 	}
 	return base64.StdEncoding.EncodeToString(b), "base64"
+}
+
+// getFields are the fields of recent logs, for completion.
+func (h *exploreHandlers) getFields(w http.ResponseWriter, r *http.Request) error {
+	q, err := h.topics.newSearch("")
+	if err != nil {
+		return err
+	}
+	if err := h.topics.checkTopic(r.FormValue("topic")); err != nil {
+		return err
+	}
+	l := &lookBack{
+		search: q,
+		topic:  r.FormValue("topic"),
+		from:   h.now().Add(-time.Hour),
+		to:     h.now(),
+		most:   1,
+		time:   time.Second,
+		now:    h.now,
+		enough: 5000,
+	}
+	f, err := l.run(r.Context(), nil)
+	if err != nil {
+		return err
+	}
+	return ok(w, f.Fields)
+}
+
+func (h *exploreHandlers) getLogs(w http.ResponseWriter, r *http.Request) error {
+	l, err := h.newLookBack(r)
+	if err != nil {
+		return err
+	}
+	if l.most, err = number(r, "limit", 100, 1000); err != nil {
+		return err
+	}
+	f, err := l.run(r.Context(), nil)
+	if err != nil {
+		return err
+	}
+	return ok(w, f)
 }

@@ -30,8 +30,8 @@ const severityField = "alert_severity"
 
 var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
 
-func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
-	f := &alertFilter{lists: s.state.lists()}
+func newAlertFilter(text string, lists match.Lists) (*alertFilter, error) {
+	f := &alertFilter{lists: lists}
 	if strings.TrimSpace(text) == "" {
 		return f, nil
 	}

@@ -14,7 +14,7 @@ import (
 func TestFilterDocument(t *testing.T) {
 	s := newServer(t, Options{})
 	for _, text := range []string{"service:pay", "pay"} {
-		f, err := s.newAlertFilter(text)
+		f, err := newAlertFilter(text, s.state.lists())
 		if err != nil {
 			t.Fatal(err)
 		}

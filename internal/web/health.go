@@ -25,6 +25,16 @@ type health struct {
 	state       *engineState
 }
 
+func (h *health) routes() []route {
+	live, ready := h.handler(h.live), h.handler(h.ready)
+	return []route{
+		{"GET /healthz", Anyone, cheap, live},
+		{"GET /readyz", Anyone, cheap, ready},
+		{"GET /-/healthy", Anyone, cheap, live}, // the paths of Prometheus
+		{"GET /-/ready", Anyone, cheap, ready},
+	}
+}
+
 // handler answers 200 if all checks pass that are not soft, else 503, with a line for each. Only
 // readers see the errors, which name brokers and receivers.
 func (h *health) handler(list []Check) http.Handler {

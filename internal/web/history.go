@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/csv"
+	"log/slog"
 	"maps"
 	"math"
 	"net/http"
@@ -15,6 +16,22 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
+
+// historyHandlers serve the past alerts.
+type historyHandlers struct {
+	state  *engineState
+	audit  *auditTrail
+	pages  *pages
+	logger *slog.Logger
+	now    func() time.Time
+}
+
+func (h *historyHandlers) routes() []route {
+	return []route{
+		{"GET /history", Reader, costly, h.pages.handler(h.page)},
+		{"GET /api/v1/history", Reader, cheap, api(h.get)},
+	}
+}
 
 // historyData is the data of the history page.
 type historyData struct {
@@ -83,48 +100,44 @@ const (
 	listedHeld      = 50  // notifications that were not sent
 )
 
-func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
+func (h *historyHandlers) page(w http.ResponseWriter, r *http.Request) error {
 	d := historyData{
 		Filter: r.FormValue("filter"),
 		Rule:   r.FormValue("rule"),
 		Since:  cmp.Or(r.FormValue("since"), "24h"),
-		To:     s.Now(),
+		To:     h.now(),
 	}
-	if s.state.alerts == nil && s.state.history == nil {
+	if h.state.alerts == nil && h.state.history == nil {
 		return missing("history")
 	}
 	var err error
-	if d.From, err = s.ago(d.Since, 24*time.Hour); err != nil {
-		d.Problem, d.Since, d.From = err.Error(), "24h", s.Now().Add(-24*time.Hour)
+	if d.From, err = parseSince(d.Since, 24*time.Hour, h.now()); err != nil {
+		d.Problem, d.Since, d.From = err.Error(), "24h", h.now().Add(-24*time.Hour)
 	}
-	filter, err := s.newAlertFilter(d.Filter)
+	filter, err := newAlertFilter(d.Filter, h.state.lists())
 	if err != nil {
 		d.Problem = err.Error()
-		filter, _ = s.newAlertFilter("")
+		filter, _ = newAlertFilter("", h.state.lists())
 	}
-	s.fillHistory(&d, filter)
-	if s.audit.store != nil {
-		d.Audit = s.audit.store.Entries(100)
+	h.fill(&d, filter)
+	if h.audit.store != nil {
+		d.Audit = h.audit.store.Entries(100)
 	}
 	v := view{Title: "History", Page: "history", Data: d}
-	if r.Header.Get("X-Part") != "" {
-		return s.pages.renderPart(w, "history", "history", v)
-	}
-	s.pages.render(w, r, http.StatusOK, "history", v)
-	return nil
+	return h.pages.show(w, r, "history", "history", v)
 }
 
-// fillHistory collects the episodes of the time range, newest first, and the timelines of the
+// fill collects the episodes of the time range, newest first, and the timelines of the
 // rules.
-func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
+func (h *historyHandlers) fill(d *historyData, filter *alertFilter) {
 	p := plot{from: d.From, to: d.To, left: 0, right: 960}
 	d.Ticks = p.timeTicks(8)
 	query := HistoryQuery{From: d.From, Rule: d.Rule, Most: 100_000}
-	indexed := filter.query == nil && s.state.history != nil
+	indexed := filter.query == nil && h.state.history != nil
 	if indexed { // what is not listed is only counted
 		query.Most = 4 * listedHistory
 	}
-	byRule := episodes(s.state.transitions(query))
+	byRule := episodes(h.state.transitions(query))
 	rules := map[string]*ruleHistory{}
 	for rule, list := range byRule {
 		list = slices.DeleteFunc(list, func(e episode) bool { return !filter.keeps(e.alert) })
@@ -143,7 +156,7 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 		}
 	}
 	if indexed {
-		s.addIndexed(d, rules, p)
+		h.addIndexed(d, rules, p)
 	}
 	for _, one := range rules {
 		d.Rules, d.Fired = append(d.Rules, *one), d.Fired+one.Fired
@@ -158,24 +171,24 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	})
 	d.MoreRules = max(0, len(d.Rules)-listedTimelines)
 	d.Rules = d.Rules[:len(d.Rules)-d.MoreRules]
-	s.fillStatistics(d)
+	h.fillStatistics(d)
 }
 
 // addIndexed adds the timelines of all rules, by the index of the history alone: in a flood the
 // entries are too many to be read, and all but those of one rule would be lost.
-func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plot) {
+func (h *historyHandlers) addIndexed(d *historyData, rules map[string]*ruleHistory, p plot) {
 	names, severity := map[string]string{}, map[string]string{}
 	for id, one := range rules {
 		names[id], severity[id] = one.Name, one.Severity
 	}
-	for _, r := range s.state.ruleSet().Rules {
+	for _, r := range h.state.ruleSet().Rules {
 		if d.Rule == "" || r.ID() == d.Rule {
 			names[r.ID()] = r.Name
 			severity[r.ID()] = cmp.Or(severity[r.ID()], r.Labels["severity"])
 		}
 	}
 	to := d.To.Add(time.Hour)
-	gone, err := s.state.history.RuleIDs(d.From, to) // a rule that is gone has a past
+	gone, err := h.state.history.RuleIDs(d.From, to) // a rule that is gone has a past
 	for _, id := range gone {
 		if _, known := names[id]; !known && (d.Rule == "" || id == d.Rule) {
 			names[id] = id
@@ -183,7 +196,7 @@ func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plo
 	}
 	var spans map[string][]history.Span
 	if err == nil {
-		spans, err = s.state.history.Episodes(d.From, to, slices.Collect(maps.Keys(names))...)
+		spans, err = h.state.history.Episodes(d.From, to, slices.Collect(maps.Keys(names))...)
 	}
 	if err != nil {
 		d.Problem = err.Error()
@@ -244,15 +257,15 @@ func lengthOf(from, to, now time.Time) time.Duration {
 
 // fillStatistics adds what only the history on disk knows: acknowledgements, how noisy rules are,
 // and what was not notified.
-func (s *Server) fillStatistics(d *historyData) {
-	if s.state.history == nil {
+func (h *historyHandlers) fillStatistics(d *historyData) {
+	if h.state.history == nil {
 		return
 	}
 	names := make([]string, len(d.Rules))
 	for i := range d.Rules {
 		names[i] = d.Rules[i].Rule
 	}
-	list, err := s.state.history.Statistics(d.From, d.To, names...)
+	list, err := h.state.history.Statistics(d.From, d.To, names...)
 	if err != nil {
 		d.Problem = err.Error()
 		return
@@ -266,25 +279,25 @@ func (s *Server) fillStatistics(d *historyData) {
 		d.Rules[i].Acked, d.Rules[i].Held = one.Acknowledged, one.NotNotified
 		d.Rules[i].Noise = int(math.Round(100 * one.Noise()))
 	}
-	d.Held = s.state.history.NotNotified(HistoryQuery{From: d.From, Rule: d.Rule, Most: listedHeld})
+	d.Held = h.state.history.NotNotified(HistoryQuery{From: d.From, Rule: d.Rule, Most: listedHeld})
 }
 
-func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
-	if s.state.alerts == nil && s.state.history == nil {
+func (h *historyHandlers) get(w http.ResponseWriter, r *http.Request) error {
+	if h.state.alerts == nil && h.state.history == nil {
 		return missing("history")
 	}
-	since, err := s.ago(r.FormValue("since"), 366*24*time.Hour)
+	since, err := parseSince(r.FormValue("since"), 366*24*time.Hour, h.now())
 	if err != nil {
 		return err
 	}
 	if kind := r.FormValue("export"); kind != "" {
-		return s.exportHistory(w, r, since, kind)
+		return h.export(w, r, since, kind)
 	}
 	most, err := number(r, "limit", 1000, 100_000)
 	if err != nil {
 		return err
 	}
-	list := s.state.transitions(HistoryQuery{
+	list := h.state.transitions(HistoryQuery{
 		From: since, Rule: r.FormValue("rule"), Alert: r.FormValue("alert"), Most: most,
 	})
 	list = append([]models.Alert{}, list...)
@@ -298,9 +311,9 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	return badRequest("format: json or csv")
 }
 
-// exportHistory writes all entries of the history: transitions, notifications, reasons why
+// export writes all entries of the history: transitions, notifications, reasons why
 // something was not notified, and what users did.
-func (s *Server) exportHistory(
+func (h *historyHandlers) export(
 	w http.ResponseWriter,
 	r *http.Request,
 	since time.Time,
@@ -314,14 +327,14 @@ func (s *Server) exportHistory(
 	default:
 		return badRequest("export: json or csv")
 	}
-	if s.state.history == nil {
+	if h.state.history == nil {
 		return missing("a history on disk")
 	}
 	w.Header().Set("Content-Type", name)
 	w.Header().Set("Content-Disposition", `attachment; filename="`+form+`"`)
 	q := HistoryQuery{From: since, Rule: r.FormValue("rule"), Alert: r.FormValue("alert")}
-	if err := s.state.history.Export(r.Context(), w, q, kind); err != nil {
-		s.Logger.Warn("exporting the history was cut short", "error", err)
+	if err := h.state.history.Export(r.Context(), w, q, kind); err != nil {
+		h.logger.Warn("exporting the history was cut short", "error", err)
 	}
 	return nil
 }

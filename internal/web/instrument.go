@@ -72,7 +72,7 @@ func (s *Server) recovered(w *statusWriter, r route, problem any) {
 func (s *Server) panicked(work string) func(problem any) {
 	return func(problem any) {
 		s.metrics.panics.Inc()
-		s.Logger.Error("handler panicked",
+		s.options.Logger.Error("handler panicked",
 			"route", work, "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 	}
 }

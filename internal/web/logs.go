@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,24 +28,6 @@ type search struct {
 
 	only      func(*decode.Log) bool // nil for every log
 	partition *int32                 // nil for all
-}
-
-func (s *Server) newSearch(text string) (*search, error) {
-	if s.Logs == nil {
-		return nil, missing("reading topics")
-	}
-	q := &search{logs: s.Logs, lists: s.state.lists(), decoders: map[string]*decode.Decoder{}}
-	if strings.TrimSpace(text) == "" {
-		return q, nil
-	}
-	err := tooLong("query", text)
-	if err != nil {
-		return nil, err
-	}
-	if q.query, err = rule.ParseQuery(text); err != nil {
-		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
-	}
-	return q, nil
 }
 
 // run calls each for every matching log until the records end, ctx ends, or each returns false. It
@@ -241,46 +222,22 @@ func (c fieldCounts) list() []fieldCount {
 	return list[:min(40, len(list))]
 }
 
-// checkTopic refuses topics that the engine does not read. Kafka may allow this program to read
-// more, but clients of the pages may not.
-func (s *Server) checkTopic(name string) error {
-	if name == "" || s.Logs != nil && slices.Contains(s.Logs.Topics(), name) {
-		return nil
-	}
-	return notFound("%q is not a topic of this engine", safetext.ClipLine(name, 80))
-}
-
-func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
-	l, err := s.newLookBack(r)
-	if err != nil {
-		return err
-	}
-	if l.most, err = number(r, "limit", 100, 1000); err != nil {
-		return err
-	}
-	f, err := l.run(r.Context(), nil)
-	if err != nil {
-		return err
-	}
-	return ok(w, f)
-}
-
 // tailLimit is the maximum number of lines per second of a tail; the rest is only counted.
 const tailLimit = 100
 
 // getTail streams new matching logs: an event "line" for each, and "count" once a second with the
 // number of matches.
-func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.newSearch(r.FormValue("query"))
+func (h *exploreHandlers) getTail(w http.ResponseWriter, r *http.Request) error {
+	q, err := h.topics.newSearch(r.FormValue("query"))
 	if err != nil {
 		return err
 	}
-	if err := s.checkTopic(r.FormValue("topic")); err != nil {
+	if err := h.topics.checkTopic(r.FormValue("topic")); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	out, err := s.stream(w)
+	out, err := newStream(w)
 	if err != nil {
 		return err
 	}
@@ -290,7 +247,7 @@ func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
 		defer close(t.sent)
 		_, t.err = q.run(ctx, From{Topic: r.FormValue("topic"), Follow: true}, t.line)
 	})
-	err = s.sendTail(ctx, out, t)
+	err = h.sendTail(ctx, out, t)
 	cancel()
 	for range t.sent { // unblock the reader
 	}
@@ -324,7 +281,7 @@ func (t *tail) count() int {
 	return t.matched
 }
 
-func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
+func (h *exploreHandlers) sendTail(ctx context.Context, out *stream, t *tail) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	budget := tailLimit
@@ -332,7 +289,7 @@ func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.stopping:
+		case <-h.stopping:
 			return nil
 		case <-tick.C:
 			budget = tailLimit
@@ -359,7 +316,7 @@ type stream struct {
 	control *http.ResponseController
 }
 
-func (s *Server) stream(w http.ResponseWriter) (*stream, error) {
+func newStream(w http.ResponseWriter) (*stream, error) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")

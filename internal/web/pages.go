@@ -135,47 +135,19 @@ type topBar struct {
 	Known   bool          // engine status is available
 }
 
-// pageRoutes are the pages and their forms and assets.
-func (s *Server) pageRoutes() []route {
-	page := s.pages.handler
+// routes are those of what pages load, and of addresses that do not exist.
+func (p *pages) routes() []route {
 	return []route{
-		{"GET /{$}", Reader, costly, page(s.alertsPage)},
-		{"GET /alerts/{id}", Reader, costly, page(s.alertPage)},
-		{"POST /alerts/bulk", Writer, costly, page(s.bulkForm)},
-		{"POST /alerts/{id}/ack", Writer, costly, page(s.ackForm)},
-		{"POST /alerts/{id}/unack", Writer, costly, page(s.unackForm)},
-		{"POST /alerts/{id}/comment", Writer, costly, page(s.commentForm)},
-		{"POST /alerts/{id}/resolve", Writer, costly, page(s.resolveForm)},
-		{"GET /history", Reader, costly, page(s.historyPage)},
-		{"GET /receivers", Reader, costly, page(s.receiversPage)},
-		{"POST /receivers/test", Writer, costly, page(s.testForm)},
-		{"GET /rules", Reader, cheap, page(s.rulesPage)},
-		{"GET /rules/view/{id...}", Reader, cheap, page(s.rulePage)},
-		{"POST /rules/view/{id...}", Reader, costly, page(s.rulePage)}, // explains a log
-		{"GET /rules/edit", Reader, costly, page(s.editorPage)},
-		{"POST /rules/edit", Writer, costly, page(s.editorForm)},
-		{"POST /rules/backtest", Reader, backtests, page(s.backtestPart)},
-		{"GET /suggest", Reader, costly, page(s.suggestPage)},
-		{"POST /suggest", Reader, costly, page(s.takeRules)},
-		{"GET /explore", Reader, searches, page(s.explorePage)},
-		{"GET /silences", Reader, costly, page(s.silencesPage)},
-		{"GET /silences/preview", Reader, costly, page(s.silencePreview)},
-		{"GET /silences/form", Reader, costly, page(s.silenceFormPart)},
-		{"POST /silences", Writer, costly, page(s.postSilenceForm)},
-		{"POST /silences/{id}/expire", Writer, costly, page(s.expireForm)},
-		{"GET /engine", Reader, costly, page(s.enginePage)},
-		{"POST /engine/replay", Writer, costly, page(s.replayForm)},
-		{"GET /changes", Reader, updates, s.api(s.changes)},
-		{"GET /login", Anyone, cheap, page(s.showLogin)},
-		{"POST /login", Anyone, cheap, http.HandlerFunc(s.login)},
-		{"POST /logout", Anyone, cheap, http.HandlerFunc(s.logout)},
-		{"GET /static/{hash}/{name}", Anyone, cheap, http.HandlerFunc(s.pages.static)},
-		{"GET /favicon.ico", Anyone, cheap, http.HandlerFunc(s.pages.favicon)},
-		{"/", Anyone, cheap, page(func(http.ResponseWriter, *http.Request) error {
+		{"GET /static/{hash}/{name}", Anyone, cheap, http.HandlerFunc(p.static)},
+		{"GET /favicon.ico", Anyone, cheap, http.HandlerFunc(p.favicon)},
+		{"/", Anyone, cheap, p.handler(func(http.ResponseWriter, *http.Request) error {
 			return notFound("page not found")
 		})},
 	}
 }
+
+// mayWrite reports whether a request may change something.
+func (p *pages) mayWrite(r *http.Request) bool { return p.access.mayWrite(r) }
 
 // handler shows the error of a handler as a page.
 func (p *pages) handler(h func(http.ResponseWriter, *http.Request) error) http.Handler {
@@ -196,16 +168,30 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
 }
 
-// render writes a page. The page is complete before its first byte is sent, so an error in a
-// template never leaves half a page.
-func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
-	v.MayWrite, v.ReadOnly, v.Version = p.access.mayWrite(r), p.readOnly, p.version
+// show answers with a page, or with the part of it that the script replaces.
+func (p *pages) show(w http.ResponseWriter, r *http.Request, page, part string, v view) error {
+	if r.Header.Get("X-Part") == "" {
+		p.render(w, r, http.StatusOK, page, v)
+		return nil
+	}
+	return p.renderPart(w, page, part, p.complete(r, v))
+}
+
+// complete adds what the layout shows of every page.
+func (p *pages) complete(r *http.Request, v view) view {
+	v.MayWrite, v.ReadOnly, v.Version = p.mayWrite(r), p.readOnly, p.version
 	v.LoggedIn = p.access.sessions.roleOf(r) > Anyone
 	if v.Known = p.access.roleOf(r) >= Reader; v.Known {
 		v.Top = p.topBar()
 	}
+	return v
+}
+
+// render writes a page. The page is complete before its first byte is sent, so an error in a
+// template never leaves half a page.
+func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	var out bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
+	if err := p.templates[name].ExecuteTemplate(&out, "layout", p.complete(r, v)); err != nil {
 		p.logger.Error("rendering a page failed", "page", name, "error", err)
 		http.Error(w, "rendering this page failed: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -292,19 +278,6 @@ func (p *pages) favicon(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	http.NotFound(w, r)
-}
-
-func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
-	s.loginPage(w, r, "", http.StatusOK)
-	return nil
-}
-
-func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {
-	s.pages.render(w, r, status, "login", view{
-		Title: "Log in",
-		Error: problem,
-		Data:  localPath(r.FormValue("to")),
-	})
 }
 
 // back redirects the browser after a change.

@@ -93,21 +93,21 @@ func TestMuted(t *testing.T) {
 func TestAckEndsWithAlert(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	if _, err := s.alertmanager.ack(t.Context(), f.current[0], "ada", "on it"); err != nil {
+	if _, err := s.actions.alertmanager.ack(t.Context(), f.current[0], "ada", "on it"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.alertmanager.addSilence(t.Context(), silence{
+	if _, err := s.actions.alertmanager.addSilence(t.Context(), silence{
 		Matchers: []matcher{{Name: "service", Value: "x", IsEqual: true}},
 		Comment:  "an ordinary one",
 	}); err != nil {
 		t.Fatal(err)
 	}
 	state := func() string { return f.silences[0].State() + " " + f.silences[1].State() }
-	if err := s.expireAcksNow(t.Context()); err != nil || state() != "active active" {
+	if err := s.actions.expireAcksNow(t.Context()); err != nil || state() != "active active" {
 		t.Errorf("while the alert is up: %s, %v", state(), err)
 	}
 	f.current = nil
-	if err := s.expireAcksNow(t.Context()); err != nil || state() != "expired active" {
+	if err := s.actions.expireAcksNow(t.Context()); err != nil || state() != "expired active" {
 		t.Errorf("when it is over: %s, %v", state(), err)
 	}
 }
@@ -231,7 +231,7 @@ func TestEditor(t *testing.T) {
 	s := newServer(t, o)
 	see(t, s, "/rules/edit?match="+url.QueryEscape("it's service:x"),
 		"match: &#39;it&#39;&#39;s service:x&#39;")
-	text := strings.ReplaceAll(newRuleText("service:shop", "", s), "mode: shadow",
+	text := strings.ReplaceAll(newRuleText("service:shop"), "mode: shadow",
 		"mode: live  # for now")
 	status, to, body := post(t, s, "/rules/edit", "name", "shop", "text", text, "do", "shadow")
 	if status != 303 || to != "/rules/edit?name=shop&done=shadow" {

@@ -13,6 +13,20 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// prometheusAPI serves the parts of Prometheus' API that clients use.
+type prometheusAPI struct {
+	state   *engineState
+	version string
+	now     func() time.Time
+}
+
+func (p *prometheusAPI) routes() []route {
+	return append(p.queryRoutes(),
+		route{"GET /api/v1/alerts", Reader, cheap, api(p.alerts)},
+		route{"GET /api/v1/rules", Reader, cheap, api(p.rules)},
+	)
+}
+
 // promAlert is an alert in the form of Prometheus' API.
 type promAlert struct {
 	Labels      map[string]string `json:"labels"`
@@ -63,9 +77,9 @@ func promAlertOf(a models.Alert) promAlert {
 	}
 }
 
-// prometheusAlerts answers with all alerts, or with the first ones if the client sets a limit.
-func (s *Server) prometheusAlerts(w http.ResponseWriter, r *http.Request) error {
-	current, truncated := s.state.current(), false
+// alerts answers with all alerts, or with the first ones if the client sets a limit.
+func (p *prometheusAPI) alerts(w http.ResponseWriter, r *http.Request) error {
+	current, truncated := p.state.current(), false
 	if text := r.FormValue("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -80,7 +94,7 @@ func (s *Server) prometheusAlerts(w http.ResponseWriter, r *http.Request) error 
 		if err := r.Context().Err(); err != nil {
 			return err
 		}
-		for _, a := range s.state.detailed(batch) {
+		for _, a := range p.state.detailed(batch) {
 			list = append(list, promAlertOf(a))
 		}
 	}
@@ -95,15 +109,15 @@ func success(key string, v any) any {
 	return map[string]any{"status": "success", "data": map[string]any{key: v}}
 }
 
-func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
+func (p *prometheusAPI) rules(w http.ResponseWriter, r *http.Request) error {
 	byRule := map[string][]promAlert{}
-	for _, a := range s.state.detailed(s.state.current()) {
+	for _, a := range p.state.detailed(p.state.current()) {
 		byRule[a.Rule] = append(byRule[a.Rule], promAlertOf(a))
 	}
-	status := s.state.ruleStatus()
+	status := p.state.ruleStatus()
 	groups := []*promGroup{}
 	index := map[[2]string]*promGroup{}
-	for _, one := range s.state.ruleSet().Rules {
+	for _, one := range p.state.ruleSet().Rules {
 		if kind := r.FormValue("type"); kind == "alert" && one.Record ||
 			kind == "record" && !one.Record {
 			continue
@@ -115,18 +129,18 @@ func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 				Name:           one.Group,
 				File:           one.Pos.File,
 				Rules:          []promRule{},
-				LastEvaluation: s.Now(),
+				LastEvaluation: p.now(),
 			}
 			index[key] = g
 			groups = append(groups, g)
 		}
-		g.Rules = append(g.Rules, s.promRule(one, status[one.ID()], byRule[one.ID()]))
+		g.Rules = append(g.Rules, p.ruleOf(one, status[one.ID()], byRule[one.ID()]))
 	}
 	return ok(w, success("groups", groups))
 }
 
-func (s *Server) promRule(r *rule.Rule, status RuleStatus, alerts []promAlert) promRule {
-	p := promRule{
+func (p *prometheusAPI) ruleOf(r *rule.Rule, status RuleStatus, alerts []promAlert) promRule {
+	one := promRule{
 		Name:           r.Name,
 		Query:          queryText(r),
 		Duration:       r.For.Seconds(),
@@ -137,25 +151,25 @@ func (s *Server) promRule(r *rule.Rule, status RuleStatus, alerts []promAlert) p
 		Health:         "ok",
 		LastError:      status.Error,
 		EvaluationTime: status.Cost / 1e9,
-		LastEvaluation: s.Now(),
+		LastEvaluation: p.now(),
 		Type:           "alerting",
 		State:          "inactive",
 	}
-	if p.Alerts == nil {
-		p.Alerts = []promAlert{}
+	if one.Alerts == nil {
+		one.Alerts = []promAlert{}
 	}
 	for _, a := range alerts {
-		if a.State == "firing" || p.State == "inactive" {
-			p.State = a.State
+		if a.State == "firing" || one.State == "inactive" {
+			one.State = a.State
 		}
 	}
 	if status.Error != "" {
-		p.Health = "err"
+		one.Health = "err"
 	}
 	if r.Record {
-		p.Type, p.State = "recording", ""
+		one.Type, one.State = "recording", ""
 	}
-	return p
+	return one
 }
 
 // queryText is the query and condition of a rule on one line.

@@ -41,17 +41,17 @@ func promData(w http.ResponseWriter, data any) error {
 	return ok(w, map[string]any{"status": "success", "data": data})
 }
 
-func (s *Server) getBuildInfo(w http.ResponseWriter, _ *http.Request) error {
+func (p *prometheusAPI) buildInfo(w http.ResponseWriter, _ *http.Request) error {
 	return promData(w, map[string]string{
 		"version": "3.0.0", // of the API that is spoken; clients choose features by it
-		"branch":  "alert-engine", "revision": s.Version, "buildUser": "", "buildDate": "",
+		"branch":  "alert-engine", "revision": p.version, "buildUser": "", "buildDate": "",
 		"goVersion": runtime.Version(),
 	})
 }
 
 // alertSeries are the labels of the series ALERTS, by alert.
-func (s *Server) alertSeries() (list []map[string]string, alerts []models.Alert) {
-	for _, a := range s.state.current() {
+func (p *prometheusAPI) alertSeries() (list []map[string]string, alerts []models.Alert) {
+	for _, a := range p.state.current() {
 		labels := map[string]string{}
 		for name, value := range a.Labels {
 			labels[name] = value
@@ -63,8 +63,8 @@ func (s *Server) alertSeries() (list []map[string]string, alerts []models.Alert)
 }
 
 // selected are the series that one of several selectors selects; all without selectors.
-func (s *Server) selected(selectors []string) ([]map[string]string, []models.Alert, error) {
-	all, alerts := s.alertSeries()
+func (p *prometheusAPI) selected(selectors []string) ([]map[string]string, []models.Alert, error) {
+	all, alerts := p.alertSeries()
 	if len(selectors) == 0 {
 		return all, alerts, nil
 	}
@@ -109,8 +109,8 @@ func selector(text string) (one silence, err error) {
 	return one, nil
 }
 
-func (s *Server) getLabels(w http.ResponseWriter, r *http.Request) error {
-	series, _, err := s.selected(selectorsOf(r))
+func (p *prometheusAPI) labels(w http.ResponseWriter, r *http.Request) error {
+	series, _, err := p.selected(selectorsOf(r))
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func (s *Server) getLabels(w http.ResponseWriter, r *http.Request) error {
 	return promData(w, sortedKeys(names))
 }
 
-func (s *Server) getLabelValues(w http.ResponseWriter, r *http.Request) error {
-	series, _, err := s.selected(selectorsOf(r))
+func (p *prometheusAPI) labelValues(w http.ResponseWriter, r *http.Request) error {
+	series, _, err := p.selected(selectorsOf(r))
 	if err != nil {
 		return err
 	}
@@ -140,12 +140,12 @@ func (s *Server) getLabelValues(w http.ResponseWriter, r *http.Request) error {
 	return promData(w, sortedKeys(values))
 }
 
-func (s *Server) getSeries(w http.ResponseWriter, r *http.Request) error {
+func (p *prometheusAPI) series(w http.ResponseWriter, r *http.Request) error {
 	selectors := selectorsOf(r)
 	if len(selectors) == 0 {
 		return badRequest("match[]: a selector is needed")
 	}
-	series, _, err := s.selected(selectors)
+	series, _, err := p.selected(selectors)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func sortedKeys(set map[string]bool) []string {
 	return list
 }
 
-func (s *Server) getMetadata(w http.ResponseWriter, _ *http.Request) error {
+func (p *prometheusAPI) metadata(w http.ResponseWriter, _ *http.Request) error {
 	type metadata struct {
 		Type string `json:"type"`
 		Help string `json:"help"`
@@ -200,7 +200,7 @@ func onlyAlerts(query string) error {
 }
 
 // queried are the series that a query selects.
-func (s *Server) queried(query string) ([]map[string]string, []models.Alert, error) {
+func (p *prometheusAPI) queried(query string) ([]map[string]string, []models.Alert, error) {
 	name := strings.TrimSpace(query)
 	if !strings.HasPrefix(name, "ALERTS") && !strings.HasPrefix(name, "{") {
 		return nil, nil, onlyAlerts(query)
@@ -208,22 +208,22 @@ func (s *Server) queried(query string) ([]map[string]string, []models.Alert, err
 	if _, err := selector(query); err != nil {
 		return nil, nil, err
 	}
-	return s.selected([]string{query})
+	return p.selected([]string{query})
 }
 
-func (s *Server) promQuery(w http.ResponseWriter, r *http.Request) error {
+func (p *prometheusAPI) query(w http.ResponseWriter, r *http.Request) error {
 	query := r.FormValue("query")
 	if err := tooLong("query", query); err != nil {
 		return err
 	}
-	at, err := promTime(r.FormValue("time"), s.Now())
+	at, err := promTime(r.FormValue("time"), p.now())
 	if err != nil {
 		return err
 	}
 	if value, is := constant(query); is {
 		return promData(w, map[string]any{"resultType": "scalar", "result": sample(at, value)})
 	}
-	series, alerts, err := s.queried(query)
+	series, alerts, err := p.queried(query)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (s *Server) promQuery(w http.ResponseWriter, r *http.Request) error {
 // maxSteps is the maximum number of points of a series.
 const maxSteps = 11_000
 
-func (s *Server) promQueryRange(w http.ResponseWriter, r *http.Request) error {
+func (p *prometheusAPI) queryRange(w http.ResponseWriter, r *http.Request) error {
 	query := r.FormValue("query")
 	if err := tooLong("query", query); err != nil {
 		return err
@@ -256,7 +256,7 @@ func (s *Server) promQueryRange(w http.ResponseWriter, r *http.Request) error {
 	points := func(from time.Time, value float64) [][2]any {
 		list := [][2]any{}
 		for at := start; !at.After(end); at = at.Add(step) {
-			if !at.Before(from) && !at.After(s.Now()) {
+			if !at.Before(from) && !at.After(p.now()) {
 				list = append(list, sample(at, value))
 			}
 		}
@@ -269,7 +269,7 @@ func (s *Server) promQueryRange(w http.ResponseWriter, r *http.Request) error {
 			"values": points(start, value),
 		})
 	} else {
-		series, alerts, err := s.queried(query)
+		series, alerts, err := p.queried(query)
 		if err != nil {
 			return err
 		}
@@ -309,11 +309,11 @@ func promStep(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// promRoutes are the routes of Prometheus' query API. Clients send queries by GET or POST.
-func (s *Server) promRoutes() (routes []route) {
+// queryRoutes are the routes of Prometheus' query API. Clients send queries by GET or POST.
+func (p *prometheusAPI) queryRoutes() (routes []route) {
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"query": s.promQuery, "query_range": s.promQueryRange, "labels": s.getLabels,
-		"series": s.getSeries,
+		"query": p.query, "query_range": p.queryRange, "labels": p.labels,
+		"series": p.series,
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			pattern := fmt.Sprintf("%s /api/v1/%s", method, path)
@@ -321,8 +321,8 @@ func (s *Server) promRoutes() (routes []route) {
 		}
 	}
 	return append(routes,
-		route{"GET /api/v1/label/{name}/values", Reader, costly, prom(s.getLabelValues)},
-		route{"GET /api/v1/metadata", Reader, cheap, prom(s.getMetadata)},
-		route{"GET /api/v1/status/buildinfo", Reader, cheap, prom(s.getBuildInfo)},
+		route{"GET /api/v1/label/{name}/values", Reader, costly, prom(p.labelValues)},
+		route{"GET /api/v1/metadata", Reader, cheap, prom(p.metadata)},
+		route{"GET /api/v1/status/buildinfo", Reader, cheap, prom(p.buildInfo)},
 	)
 }

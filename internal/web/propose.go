@@ -32,12 +32,12 @@ const (
 
 // propose makes a rule of a log: its level, the constant part of its message, and a threshold above
 // what the past day had.
-func (s *Server) propose(ctx context.Context, at models.Position) (string, error) {
-	record, err := s.readRecord(ctx, at)
+func (t *topics) propose(ctx context.Context, at models.Position) (string, error) {
+	record, err := t.readRecord(ctx, at)
 	if err != nil {
 		return "", err
 	}
-	decoder, err := decode.New(s.Logs.Decode(record.Topic), decode.NewFields())
+	decoder, err := decode.New(t.logs.Decode(record.Topic), decode.NewFields())
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +51,7 @@ func (s *Server) propose(ctx context.Context, at models.Position) (string, error
 		return "", &apiError{http.StatusUnprocessableEntity, "the record has no readable log"}
 	}
 	p := proposalFor(logs[min(at.Index, len(logs)-1)])
-	if err := s.chooseThreshold(ctx, &p); err != nil {
+	if err := t.chooseThreshold(ctx, &p); err != nil {
 		return "", err
 	}
 	return p.text(), nil
@@ -69,19 +69,19 @@ func proposalFor(e models.LogEntry) proposal {
 
 // chooseThreshold reads the past day, as far as time allows, and sets the threshold above its
 // busiest window.
-func (s *Server) chooseThreshold(ctx context.Context, p *proposal) error {
-	q, err := s.newSearch(p.Query)
+func (t *topics) chooseThreshold(ctx context.Context, p *proposal) error {
+	q, err := t.newSearch(p.Query)
 	if err != nil {
 		return err
 	}
 	windows, matched := map[string]map[int64]int{}, 0
 	l := &lookBack{
 		search: q,
-		from:   s.Now().Add(-proposalPast),
-		to:     s.Now(),
+		from:   t.now().Add(-proposalPast),
+		to:     t.now(),
 		most:   1,
 		time:   proposalTime,
-		now:    s.Now,
+		now:    t.now,
 		counted: func(e models.LogEntry) {
 			matched++
 			group := ""
@@ -163,30 +163,4 @@ func (p proposal) text() string {
 // yamlQuote is text as a YAML scalar in single quotes.
 func yamlQuote(text string) string {
 	return "'" + strings.ReplaceAll(safetext.ClipLine(text, 1000), "'", "''") + "'"
-}
-
-// fieldHints are the fields of recent logs, for completion.
-func (s *Server) getFields(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.newSearch("")
-	if err != nil {
-		return err
-	}
-	if err := s.checkTopic(r.FormValue("topic")); err != nil {
-		return err
-	}
-	l := &lookBack{
-		search: q,
-		topic:  r.FormValue("topic"),
-		from:   s.Now().Add(-time.Hour),
-		to:     s.Now(),
-		most:   1,
-		time:   time.Second,
-		now:    s.Now,
-		enough: 5000,
-	}
-	f, err := l.run(r.Context(), nil)
-	if err != nil {
-		return err
-	}
-	return ok(w, f.Fields)
 }

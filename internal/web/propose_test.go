@@ -65,7 +65,7 @@ func TestProposalsAreValid(t *testing.T) {
 func TestVersions(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	text := newRuleText("service:shop", "", s)
+	text := newRuleText("service:shop")
 	for i := range keptVersions + 3 {
 		one := strings.ReplaceAll(text, "> 10", fmt.Sprint("> ", 10+i))
 		if status, _, body := post(t, s, "/rules/edit", "name", "shop", "text", one, "do",
@@ -73,7 +73,7 @@ func TestVersions(t *testing.T) {
 			t.Fatalf("saving is %d %.300s", status, body)
 		}
 	}
-	list, err := s.files.versions("shop", text)
+	list, err := (&ruleFiles{dir: o.RulesDir}).versions("shop", text)
 	if err != nil || len(list) != keptVersions ||
 		!strings.Contains(list[0].Text, fmt.Sprint("> ", 10+keptVersions+1)) {
 		t.Fatalf("%d versions, %v", len(list), err)
@@ -99,7 +99,7 @@ func TestValidateComputes(t *testing.T) {
 	_, o := newFake(t)
 	o.CheckRule = alerting.CheckCompiles
 	s := newServer(t, o)
-	text := newRuleText("a:b", "", s)
+	text := newRuleText("a:b")
 	if _, body := do(s, "POST", "/api/v1/validate", text); !strings.Contains(
 		body, `"valid":true`) {
 		t.Errorf("it says %s", body)
@@ -115,7 +115,7 @@ func TestValidateComputes(t *testing.T) {
 func TestEditorSays(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	text := strings.ReplaceAll(newRuleText("a:b", "", s), "mode: shadow", "mode: live")
+	text := strings.ReplaceAll(newRuleText("a:b"), "mode: shadow", "mode: live")
 	_, body := do(s, "POST", "/api/v1/validate", strings.ReplaceAll(text, "severity: warning",
 		"severity: page"))
 	if !strings.Contains(body, `"notifies":["pager"]`) {

@@ -11,6 +11,23 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
+// receiverHandlers serve the page of receivers and routes.
+type receiverHandlers struct {
+	receivers Receivers // nil for none
+	notifier  Notifier  // nil for none
+	audit     *auditTrail
+	pages     *pages
+}
+
+func (h *receiverHandlers) routes() []route {
+	return []route{
+		{"GET /receivers", Reader, costly, h.pages.handler(h.page)},
+		{"POST /receivers/test", Writer, costly, h.pages.handler(h.testForm)},
+		{"GET /api/v1/receivers", Reader, cheap, api(h.get)},
+		{"POST /api/v1/receivers/{name}/test", Writer, costly, api(h.postTest)},
+	}
+}
+
 // receiversData is the data of the page of receivers and routes.
 type receiversData struct {
 	Missing   bool
@@ -40,48 +57,48 @@ func (r receiverRow) Healthy() bool { return r.Error == "" }
 
 const listedDeliveries = 5 // of a receiver
 
-func (s *Server) receiversPage(w http.ResponseWriter, r *http.Request) error {
-	return s.showReceivers(w, r, http.StatusOK, receiversData{})
+func (h *receiverHandlers) page(w http.ResponseWriter, r *http.Request) error {
+	return h.show(w, r, http.StatusOK, receiversData{})
 }
 
-func (s *Server) showReceivers(
+func (h *receiverHandlers) show(
 	w http.ResponseWriter,
 	r *http.Request,
 	status int,
 	d receiversData,
 ) error {
-	d.Missing = s.Receivers == nil && s.Notifier == nil
-	if s.Notifier != nil {
-		n := s.Notifier.Status()
+	d.Missing = h.receivers == nil && h.notifier == nil
+	if h.notifier != nil {
+		n := h.notifier.Status()
 		d.Status = &n
 	}
-	if s.Receivers != nil {
-		d.Routes = s.Receivers.Routes()
-		d.Receivers = s.receiverRows()
+	if h.receivers != nil {
+		d.Routes = h.receivers.Routes()
+		d.Receivers = h.rows()
 		if d.Labels = r.FormValue("labels"); d.Labels != "" {
-			d.RoutedTo, d.Tried = s.tryLabels(d.Labels, &d.Problem), true
+			d.RoutedTo, d.Tried = h.tryLabels(d.Labels, &d.Problem), true
 		}
 		if d.Previewed = r.FormValue("preview"); d.Previewed != "" {
 			var err error
-			d.Previews, err = s.Receivers.Preview(d.Previewed, r.FormValue("resolved") != "")
+			d.Previews, err = h.receivers.Preview(d.Previewed, r.FormValue("resolved") != "")
 			if err != nil {
 				d.Problem = err.Error()
 			}
 		}
 	}
-	v := view{Title: "Receivers", Page: "receivers", Data: d, MayWrite: s.access.mayWrite(r)}
-	s.pages.render(w, r, status, "receivers", v)
+	v := view{Title: "Receivers", Page: "receivers", Data: d}
+	h.pages.render(w, r, status, "receivers", v)
 	return nil
 }
 
-// receiverRows are the receivers with their recent deliveries.
-func (s *Server) receiverRows() []receiverRow {
+// rows are the receivers with their recent deliveries.
+func (h *receiverHandlers) rows() []receiverRow {
 	var recent []Delivery
-	if s.Notifier != nil {
-		recent = s.Notifier.Status().Recent
+	if h.notifier != nil {
+		recent = h.notifier.Status().Recent
 	}
 	var rows []receiverRow
-	for _, one := range s.Receivers.List() {
+	for _, one := range h.receivers.List() {
 		row := receiverRow{Receiver: one}
 		for _, d := range slices.Backward(recent) {
 			if d.Receiver != one.Name {
@@ -102,7 +119,7 @@ func (s *Server) receiverRows() []receiverRow {
 }
 
 // tryLabels returns the receivers of an alert with some labels.
-func (s *Server) tryLabels(text string, problem *string) []string {
+func (h *receiverHandlers) tryLabels(text string, problem *string) []string {
 	list, err := parseMatchers(text)
 	if err != nil {
 		*problem = err.Error()
@@ -116,64 +133,64 @@ func (s *Server) tryLabels(text string, problem *string) []string {
 		}
 		labels[m.Name] = m.Value
 	}
-	return s.Receivers.RoutedTo(labels)
+	return h.receivers.RoutedTo(labels)
 }
 
 // testTime is the maximum duration of a test notification.
 const testTime = 30 * time.Second
 
-func (s *Server) testReceiver(r *http.Request, name string, resolved bool) ([]TestResult, error) {
-	if s.Receivers == nil {
+func (h *receiverHandlers) test(r *http.Request, name string, resolved bool) ([]TestResult, error) {
+	if h.receivers == nil {
 		return nil, missing("testing receivers")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), testTime)
 	defer cancel()
-	results, err := s.Receivers.Test(ctx, name, resolved)
+	results, err := h.receivers.Test(ctx, name, resolved)
 	if err != nil {
 		return nil, &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
-	s.audit.record(r, "test notification sent", "receiver", name)
+	h.audit.record(r, "test notification sent", "receiver", name)
 	return results, nil
 }
 
-func (s *Server) testForm(w http.ResponseWriter, r *http.Request) error {
+func (h *receiverHandlers) testForm(w http.ResponseWriter, r *http.Request) error {
 	d := receiversData{Tested: r.PostFormValue("receiver")}
 	var err error
-	d.Results, err = s.testReceiver(r, d.Tested, r.PostFormValue("resolved") != "")
+	d.Results, err = h.test(r, d.Tested, r.PostFormValue("resolved") != "")
 	if err != nil {
 		d.Problem, d.Tested = err.Error(), ""
-		return s.showReceivers(w, r, statusOf(err), d)
+		return h.show(w, r, statusOf(err), d)
 	}
-	return s.showReceivers(w, r, http.StatusOK, d)
+	return h.show(w, r, http.StatusOK, d)
 }
 
-func (s *Server) postTest(w http.ResponseWriter, r *http.Request) error {
+func (h *receiverHandlers) postTest(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Resolved bool `json:"resolved"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	results, err := s.testReceiver(r, r.PathValue("name"), body.Resolved)
+	results, err := h.test(r, r.PathValue("name"), body.Resolved)
 	if err != nil {
 		return err
 	}
 	return ok(w, append([]TestResult{}, results...))
 }
 
-func (s *Server) getReceivers(w http.ResponseWriter, _ *http.Request) error {
-	if s.Receivers == nil {
+func (h *receiverHandlers) get(w http.ResponseWriter, _ *http.Request) error {
+	if h.receivers == nil {
 		return missing("receivers")
 	}
 	return ok(w, map[string]any{
-		"receivers": append([]Receiver{}, s.Receivers.List()...),
-		"routes":    append([]Route{}, s.Receivers.Routes()...),
+		"receivers": append([]Receiver{}, h.receivers.List()...),
+		"routes":    append([]Route{}, h.receivers.Routes()...),
 	})
 }
 
-// notifies are the receivers of a rule's alerts, as far as its fixed labels decide.
-func (s *Server) notifies(r *rule.Rule) []string {
-	if s.Receivers == nil || r.Record || r.Mode != rule.Live {
+// receiversOf are the receivers of a rule's alerts, as far as its fixed labels decide.
+func receiversOf(receivers Receivers, r *rule.Rule) []string {
+	if receivers == nil || r.Record || r.Mode != rule.Live {
 		return nil
 	}
 	labels := map[string]string{"alertname": r.Name}
@@ -182,7 +199,7 @@ func (s *Server) notifies(r *rule.Rule) []string {
 			labels[name] = value
 		}
 	}
-	list := s.Receivers.RoutedTo(labels)
+	list := receivers.RoutedTo(labels)
 	for i := range list {
 		list[i] = safetext.ClipLine(list[i], 60)
 	}

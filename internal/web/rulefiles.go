@@ -19,18 +19,24 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/atomicfile"
-	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/sentence"
 )
 
-// ruleFiles are the rule files that the pages and the API write. They are in one directory. All
-// other rule files are read-only.
+// ruleFiles are the files of rules. The pages and the API write those of one directory. All other
+// files are read-only.
 type ruleFiles struct {
-	dir string
-	mu  sync.Mutex // guards the directory
+	dir    string                            // "" for none
+	file   func(name string) ([]byte, error) // reads any file of rules
+	reload func(context.Context) error       // nil if that is not possible
+	state  *engineState
+
+	mu sync.Mutex // guards the directory
 }
+
+// writable reports whether rules can be saved.
+func (f *ruleFiles) writable() bool { return f.dir != "" && f.reload != nil }
 
 // RuleFile is a file of rules in force, or one in the writable directory.
 type RuleFile struct {
@@ -84,17 +90,12 @@ func (f *ruleFiles) read(name string) (string, error) {
 
 // replace writes a writable file, or removes it when text is nil, and reloads the rules. If the
 // reload fails, it restores the file.
-func (f *ruleFiles) replace(
-	ctx context.Context,
-	name string,
-	text []byte,
-	reload func(context.Context) error,
-) error {
+func (f *ruleFiles) replace(ctx context.Context, name string, text []byte) error {
 	path, err := f.path(name)
 	if err != nil {
 		return err
 	}
-	if reload == nil {
+	if f.reload == nil {
 		return missing("reloading")
 	}
 	f.mu.Lock()
@@ -109,7 +110,7 @@ func (f *ruleFiles) replace(
 	if err := write(path, text); err != nil {
 		return fmt.Errorf("write rule file: %w", err)
 	}
-	if err := reload(ctx); err != nil {
+	if err := f.reload(ctx); err != nil {
 		return errors.Join(
 			&apiError{http.StatusUnprocessableEntity, err.Error()},
 			write(path, before),
@@ -133,54 +134,70 @@ func write(path string, text []byte) error {
 	return atomicfile.Write(path, text)
 }
 
-// ruleFileList returns the files of the rules in force and the writable ones, sorted by path.
-func (s *Server) ruleFileList() []RuleFile {
+// list returns the files of the rules in force and the writable ones, sorted by path.
+func (f *ruleFiles) list() []RuleFile {
 	byPath := map[string]*RuleFile{}
 	file := func(path string) *RuleFile {
-		f := byPath[path]
-		if f == nil {
-			name := s.files.own(path)
-			f = &RuleFile{Name: name, Path: path, ReadOnly: name == "", Rules: []string{}}
+		one := byPath[path]
+		if one == nil {
+			name := f.own(path)
+			one = &RuleFile{Name: name, Path: path, ReadOnly: name == "", Rules: []string{}}
 			if info, err := os.Stat(path); err == nil {
-				f.Modified = info.ModTime()
+				one.Modified = info.ModTime()
 			}
-			byPath[path] = f
+			byPath[path] = one
 		}
-		return f
+		return one
 	}
-	for _, r := range s.state.ruleSet().Rules {
-		f := file(r.Pos.File)
-		f.Rules = append(f.Rules, r.ID())
-		if f.Mode == "" {
-			f.Mode = string(r.Mode)
-		} else if f.Mode != string(r.Mode) {
-			f.Mode = "mixed"
+	for _, r := range f.state.ruleSet().Rules {
+		one := file(r.Pos.File)
+		one.Rules = append(one.Rules, r.ID())
+		if one.Mode == "" {
+			one.Mode = string(r.Mode)
+		} else if one.Mode != string(r.Mode) {
+			one.Mode = "mixed"
 		}
 	}
-	if s.files.dir != "" {
-		paths, _ := filepath.Glob(filepath.Join(s.files.dir, "*"+ruleSuffix))
+	if f.dir != "" {
+		paths, _ := filepath.Glob(filepath.Join(f.dir, "*"+ruleSuffix))
 		for _, path := range paths {
 			file(path)
 		}
 	}
 	list := []RuleFile{}
-	for _, f := range byPath {
-		list = append(list, *f)
+	for _, one := range byPath {
+		list = append(list, *one)
 	}
 	slices.SortFunc(list, func(a, b RuleFile) int { return cmp.Compare(a.Path, b.Path) })
 	return list
 }
 
-func (s *Server) listRuleFiles(w http.ResponseWriter, _ *http.Request) error {
-	return ok(w, s.ruleFileList())
+// ruleFileHandlers serve the API of rule files.
+type ruleFileHandlers struct {
+	files *ruleFiles
+	audit *auditTrail
 }
 
-func (s *Server) getRuleFile(w http.ResponseWriter, r *http.Request) error {
-	text, err := s.files.read(r.PathValue("name"))
+func (h *ruleFileHandlers) routes() []route {
+	return []route{
+		{"GET /api/v1/rulefiles", Reader, cheap, api(h.list)},
+		{"GET /api/v1/rulefiles/{name}", Reader, cheap, api(h.get)},
+		{"PUT /api/v1/rulefiles/{name}", Writer, costly, api(h.put)},
+		{"DELETE /api/v1/rulefiles/{name}", Writer, costly, api(h.delete)},
+		{"PUT /api/v1/rulefiles/{name}/mode", Writer, costly, api(h.putMode)},
+	}
+}
+
+func (h *ruleFileHandlers) list(w http.ResponseWriter, _ *http.Request) error {
+	return ok(w, h.files.list())
+}
+
+func (h *ruleFileHandlers) get(w http.ResponseWriter, r *http.Request) error {
+	text, err := h.files.read(r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	for _, f := range s.ruleFileList() {
+	for _, f := range h.files.list() {
 		if f.Name == r.PathValue("name") {
 			f.Text = text
 			return ok(w, f)
@@ -189,18 +206,18 @@ func (s *Server) getRuleFile(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, RuleFile{Name: r.PathValue("name"), Rules: []string{}, Text: text})
 }
 
-// putRuleFile writes the body as a rule file.
-func (s *Server) putRuleFile(w http.ResponseWriter, r *http.Request) error {
+// put writes the body as a rule file.
+func (h *ruleFileHandlers) put(w http.ResponseWriter, r *http.Request) error {
 	text, err := readAll(r)
 	if err != nil {
 		return err
 	}
-	return s.saveRules(w, r, text)
+	return h.save(w, r, text)
 }
 
-func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) error {
+func (h *ruleFileHandlers) save(w http.ResponseWriter, r *http.Request, text string) error {
 	name := r.PathValue("name")
-	if _, err := s.files.path(name); err != nil {
+	if _, err := h.files.path(name); err != nil {
 		return err
 	}
 	if err := checkVisible(text); err != nil {
@@ -209,31 +226,31 @@ func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) 
 	if _, err := rule.Read(name+ruleSuffix, []byte(text)); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
-	if err := s.files.replace(r.Context(), name, []byte(text), s.Reload); err != nil {
+	if err := h.files.replace(r.Context(), name, []byte(text)); err != nil {
 		return err
 	}
-	s.audit.record(r, "rule file saved", "name", name)
+	h.audit.record(r, "rule file saved", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
-func (s *Server) deleteRuleFile(w http.ResponseWriter, r *http.Request) error {
+func (h *ruleFileHandlers) delete(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	if err := s.files.replace(r.Context(), name, nil, s.Reload); err != nil {
+	if err := h.files.replace(r.Context(), name, nil); err != nil {
 		return err
 	}
-	s.audit.record(r, "rule file removed", "name", name)
+	h.audit.record(r, "rule file removed", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
 // putMode sets the mode of all rules of a writable file.
-func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
+func (h *ruleFileHandlers) putMode(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Mode rule.Mode `json:"mode"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	text, err := s.files.read(r.PathValue("name"))
+	text, err := h.files.read(r.PathValue("name"))
 	if err != nil {
 		return err
 	}
@@ -241,7 +258,7 @@ func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.saveRules(w, r, changed)
+	return h.save(w, r, changed)
 }
 
 // setMode sets the mode of all rules in the text of a rule file. It keeps comments.
@@ -315,7 +332,7 @@ type ruleDetail struct {
 	Status RuleStatus `json:"status"`
 }
 
-func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
+func (f *ruleFiles) detail(r *rule.Rule, status RuleStatus) ruleDetail {
 	status.ID = r.ID()
 	return ruleDetail{
 		ID:       r.ID(),
@@ -325,27 +342,27 @@ func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
 		Sentence: sentence.Of(r),
 		File:     r.Pos.File,
 		Line:     r.Pos.Line,
-		ReadOnly: s.files.own(r.Pos.File) == "",
-		Text:     s.ruleText(r.Pos),
+		ReadOnly: f.own(r.Pos.File) == "",
+		Text:     f.text(r.Pos),
 		Status:   status,
 	}
 }
 
-func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
-	found, err := s.state.ruleByID(r.PathValue("id"))
+func (h *ruleHandlers) getRule(w http.ResponseWriter, r *http.Request) error {
+	found, err := h.state.ruleByID(r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	return ok(w, s.ruleDetail(found, s.state.ruleStatus()[found.ID()]))
+	return ok(w, h.files.detail(found, h.state.ruleStatus()[found.ID()]))
 }
 
-// ruleText cuts a rule out of its file: from its first line to the next line that is not indented
+// text cuts a rule out of its file: from its first line to the next line that is not indented
 // deeper; or the document that the rule is.
-func (s *Server) ruleText(pos rule.Pos) string {
+func (f *ruleFiles) text(pos rule.Pos) string {
 	if pos.Line < 1 {
 		return ""
 	}
-	text, err := s.RuleFile(pos.File)
+	text, err := f.file(pos.File)
 	if err != nil {
 		return ""
 	}
@@ -390,104 +407,4 @@ func readRuleFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a regular file of at most 4 MiB", name)
 	}
 	return os.ReadFile(name)
-}
-
-// ruleProblem is an error in a rule file.
-type ruleProblem struct {
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Problem string `json:"problem"`
-	Hint    string `json:"hint,omitempty"`
-}
-
-// validation is the result of reading the text of a rule file.
-type validation struct {
-	Valid    bool          `json:"valid"`
-	Problems []ruleProblem `json:"problems"`
-	Rules    []ruleRead    `json:"rules"`
-}
-
-type ruleRead struct {
-	ID       string `json:"id"`
-	Sentence string `json:"sentence"`
-	// match as written; "" when absent or a map
-	Query    string   `json:"query"`
-	Mode     string   `json:"mode"`
-	Notifies []string `json:"notifies"` // receivers, as far as fixed labels decide
-}
-
-func (s *Server) readRules(text string) (validation, *rule.Set) {
-	out := validation{Problems: []ruleProblem{}, Rules: []ruleRead{}}
-	set, err := rule.Read("", []byte(text))
-	if errs, is := errors.AsType[problem.List](err); is {
-		for _, e := range errs {
-			out.Problems = append(
-				out.Problems,
-				ruleProblem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint},
-			)
-		}
-		return out, nil
-	}
-	if err != nil {
-		out.Problems = append(out.Problems, ruleProblem{Problem: err.Error()})
-		return out, nil
-	}
-	for _, r := range set.Rules {
-		out.Problems = append(out.Problems, s.uncomputable(r)...)
-	}
-	if len(out.Problems) > 0 {
-		return out, nil
-	}
-	out.Valid = true
-	for _, r := range set.Rules {
-		out.Rules = append(out.Rules, ruleRead{
-			r.ID(), sentence.Of(r), r.MatchText, string(r.Mode),
-			append([]string{}, s.notifies(r)...),
-		})
-	}
-	return out, set
-}
-
-// uncomputable is what a rule asks for that the engine cannot compute.
-func (s *Server) uncomputable(r *rule.Rule) (list []ruleProblem) {
-	if s.CheckRule == nil {
-		return nil
-	}
-	err := s.CheckRule(r)
-	if err == nil {
-		return nil
-	}
-	if errs, is := errors.AsType[problem.List](err); is {
-		for _, e := range errs {
-			list = append(list, ruleProblem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint})
-		}
-		return list
-	}
-	if e, is := errors.AsType[*problem.Error](err); is {
-		return []ruleProblem{{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint}}
-	}
-	return []ruleProblem{{Line: r.Pos.Line, Column: r.Pos.Column, Problem: err.Error()}}
-}
-
-func (s *Server) postValidate(w http.ResponseWriter, r *http.Request) error {
-	text, err := readAll(r)
-	if err != nil {
-		return err
-	}
-	out, _ := s.readRules(text)
-	return ok(w, out)
-}
-
-// checkVisible returns an error if the text of a rule file has hidden characters, so that a rule
-// means what it looks like.
-func checkVisible(text string) error {
-	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
-		if shown := safetext.Visible(line); shown != line {
-			return &apiError{http.StatusUnprocessableEntity, fmt.Sprintf(
-				"%d:1: hidden character: %s (write it as \\x{…} in a regular expression)",
-				i+1, safetext.Clip(shown, 120),
-			)}
-		}
-	}
-	return nil
 }

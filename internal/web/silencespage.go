@@ -17,6 +17,27 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// silenceHandlers serve the page of silences and time intervals.
+type silenceHandlers struct {
+	alertmanager *alertmanager
+	state        *engineState
+	details      *alertDetails
+	audit        *auditTrail
+	pages        *pages
+	now          func() time.Time
+}
+
+func (h *silenceHandlers) routes() []route {
+	page := h.pages.handler
+	return []route{
+		{"GET /silences", Reader, costly, page(h.page)},
+		{"GET /silences/preview", Reader, costly, page(h.previewPart)},
+		{"GET /silences/form", Reader, costly, page(h.formPart)},
+		{"POST /silences", Writer, costly, page(h.save)},
+		{"POST /silences/{id}/expire", Writer, costly, page(h.expire)},
+	}
+}
+
 // silencesData is the data of the silences page.
 type silencesData struct {
 	Active, Pending, Expired []silenceRow
@@ -64,26 +85,26 @@ type previewData struct {
 	Given   bool
 }
 
-func (s *Server) silencesPage(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.silencesData(r)
+func (h *silenceHandlers) page(w http.ResponseWriter, r *http.Request) error {
+	d, err := h.data(r)
 	if err != nil {
 		return err
 	}
 	v := view{Title: "Silences", Page: "silences", Data: d}
-	s.pages.render(w, r, http.StatusOK, "silences", v)
+	h.pages.render(w, r, http.StatusOK, "silences", v)
 	return nil
 }
 
-func (s *Server) silencesData(r *http.Request) (silencesData, error) {
-	d := silencesData{Missing: s.alertmanager.api == nil}
-	list, err := s.alertmanager.silences(r.Context())
+func (h *silenceHandlers) data(r *http.Request) (silencesData, error) {
+	d := silencesData{Missing: h.alertmanager.api == nil}
+	list, err := h.alertmanager.silences(r.Context())
 	if err != nil {
 		return d, err
 	}
-	if d.Form, err = s.newSilenceForm(r, list); err != nil {
+	if d.Form, err = h.newForm(r, list); err != nil {
 		return d, err
 	}
-	current := s.state.current()
+	current := h.state.current()
 	for _, one := range list {
 		row := silenceRow{silence: one, Ack: ackOf(one)}
 		for _, a := range current {
@@ -107,9 +128,9 @@ func (s *Server) silencesData(r *http.Request) (silencesData, error) {
 			d.Running = append(d.Running, a)
 		}
 	}
-	set := s.state.ruleSet()
+	set := h.state.ruleSet()
 	d.Suppressions = set.Suppressions
-	d.Intervals, d.Days = s.calendar(set)
+	d.Intervals, d.Days = h.calendar(set)
 	return d, nil
 }
 
@@ -145,14 +166,14 @@ func matcherOf(name, value string) matcher {
 }
 
 // calendar evaluates each time interval for the next week in steps of 15 minutes.
-func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
+func (h *silenceHandlers) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 	const week, width = 7 * 24 * time.Hour, 960.0
 	var rows []intervalRow
-	from := s.Now().Truncate(15 * time.Minute)
+	from := h.now().Truncate(15 * time.Minute)
 	p := plot{from: from, to: from.Add(week), left: 0, right: width}
 	for _, name := range slices.Sorted(maps.Keys(set.Intervals)) {
 		interval := set.Intervals[name]
-		row := intervalRow{Name: name, Now: interval.Contains(s.Now())}
+		row := intervalRow{Name: name, Now: interval.Contains(h.now())}
 		var began time.Time
 		for t := from; !t.After(p.to); t = t.Add(15 * time.Minute) {
 			in := interval.Contains(t) && t.Before(p.to)
@@ -189,7 +210,7 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 
 // preview returns the alerts that a silence would mute now and would have muted in the last 24
 // hours.
-func (s *Server) preview(text string) previewData {
+func (h *silenceHandlers) preview(text string) previewData {
 	if strings.TrimSpace(text) == "" {
 		return previewData{}
 	}
@@ -200,14 +221,14 @@ func (s *Server) preview(text string) previewData {
 		return p
 	}
 	one := silence{Matchers: matchers}
-	for _, a := range s.state.current() {
+	for _, a := range h.state.current() {
 		if one.matches(a.Labels) {
 			p.Now = append(p.Now, a)
 		}
 	}
 	seen := map[string]bool{}
-	day := HistoryQuery{From: s.Now().Add(-24 * time.Hour), Most: 100_000}
-	for _, a := range s.state.transitions(day) {
+	day := HistoryQuery{From: h.now().Add(-24 * time.Hour), Most: 100_000}
+	for _, a := range h.state.transitions(day) {
 		if a.State == models.AlertFiring && !seen[a.ID] && one.matches(a.Labels) {
 			seen[a.ID] = true
 		}
@@ -216,12 +237,12 @@ func (s *Server) preview(text string) previewData {
 	return p
 }
 
-func (s *Server) silencePreview(w http.ResponseWriter, r *http.Request) error {
-	return s.pages.renderPart(w, "silences", "preview", s.preview(r.FormValue("matchers")))
+func (h *silenceHandlers) previewPart(w http.ResponseWriter, r *http.Request) error {
+	return h.pages.renderPart(w, "silences", "preview", h.preview(r.FormValue("matchers")))
 }
 
-// newSilenceForm fills the form from a request: for an alert, for matchers, or to change a silence.
-func (s *Server) newSilenceForm(r *http.Request, list []silence) (silenceForm, error) {
+// newForm fills the form from a request: for an alert, for matchers, or to change a silence.
+func (h *silenceHandlers) newForm(r *http.Request, list []silence) (silenceForm, error) {
 	f := silenceForm{
 		ID:       r.FormValue("edit"),
 		Matchers: r.FormValue("matchers"),
@@ -236,12 +257,12 @@ func (s *Server) newSilenceForm(r *http.Request, list []silence) (silenceForm, e
 		f = formOf(list[i])
 	}
 	if id := r.FormValue("alert"); id != "" && f.Matchers == "" {
-		detail, err := s.alertByID(id)
+		detail, err := h.details.byID(id)
 		if err == nil {
 			f.Matchers = matchersOf(detail.Alert.Labels)
 		}
 	}
-	f.Preview = s.preview(f.Matchers)
+	f.Preview = h.preview(f.Matchers)
 	return f, nil
 }
 
@@ -266,21 +287,21 @@ func formOf(one silence) silenceForm {
 // minutes is the layout of an input of date and time.
 const minutes = "2006-01-02T15:04"
 
-// silenceFormPart is the form alone, for a dialog.
-func (s *Server) silenceFormPart(w http.ResponseWriter, r *http.Request) error {
-	list, err := s.alertmanager.silences(r.Context())
+// formPart is the form alone, for a dialog.
+func (h *silenceHandlers) formPart(w http.ResponseWriter, r *http.Request) error {
+	list, err := h.alertmanager.silences(r.Context())
 	if err != nil {
 		return err
 	}
-	f, err := s.newSilenceForm(r, list)
+	f, err := h.newForm(r, list)
 	if err != nil {
 		return err
 	}
-	return s.pages.renderPart(w, "silences", "silenceform", f)
+	return h.pages.renderPart(w, "silences", "silenceform", f)
 }
 
-// postSilenceForm saves a silence. A form with an error is shown again with what was entered.
-func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
+// save saves a silence. A form with an error is shown again with what was entered.
+func (h *silenceHandlers) save(w http.ResponseWriter, r *http.Request) error {
 	f := silenceForm{
 		ID:       r.PostFormValue("id"),
 		Matchers: r.PostFormValue("matchers"),
@@ -291,9 +312,9 @@ func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 		Comment:  r.PostFormValue("comment"),
 		To:       r.PostFormValue("to"),
 	}
-	one, err := f.silence(s.Now())
+	one, err := f.silence(h.now())
 	if err == nil {
-		_, err = s.alertmanager.saveSilence(r, one)
+		_, err = h.alertmanager.saveSilence(r, one)
 	}
 	if err == nil {
 		to := localPath(f.To)
@@ -302,17 +323,17 @@ func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 		}
 		return back(w, r, to)
 	}
-	f.Problem, f.Preview = err.Error(), s.preview(f.Matchers)
+	f.Problem, f.Preview = err.Error(), h.preview(f.Matchers)
 	if r.Header.Get("X-Part") != "" {
-		return s.pages.renderPartStatus(w, statusOf(err), "silences", "silenceform", f)
+		return h.pages.renderPartStatus(w, statusOf(err), "silences", "silenceform", f)
 	}
-	d, listErr := s.silencesData(r)
+	d, listErr := h.data(r)
 	if listErr != nil {
 		return listErr
 	}
 	d.Form = f
 	v := view{Title: "Silences", Page: "silences", Data: d}
-	s.pages.render(w, r, statusOf(err), "silences", v)
+	h.pages.render(w, r, statusOf(err), "silences", v)
 	return nil
 }
 
@@ -346,24 +367,6 @@ func (f silenceForm) silence(now time.Time) (one silence, err error) {
 	return one, nil
 }
 
-// saveSilence creates or changes a silence.
-func (am *alertmanager) saveSilence(r *http.Request, one silence) (id string, err error) {
-	if id, err = am.addSilence(r.Context(), one); err != nil {
-		return "", err
-	}
-	what := "silence created"
-	if one.ID != "" {
-		what = "silence changed"
-	}
-	var matchers []string
-	for _, m := range one.Matchers {
-		matchers = append(matchers, m.String())
-	}
-	am.audit.record(r, what, "silence", id, "by", one.CreatedBy, "comment", one.Comment,
-		"matchers", strings.Join(matchers, ", "))
-	return id, nil
-}
-
 // maxSilence is the maximum duration of a silence.
 const maxSilence = 366 * 24 * time.Hour
 
@@ -379,11 +382,11 @@ func silenceLength(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func (s *Server) expireForm(w http.ResponseWriter, r *http.Request) error {
+func (h *silenceHandlers) expire(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	if err := s.alertmanager.expireSilence(r.Context(), id); err != nil {
+	if err := h.alertmanager.expireSilence(r.Context(), id); err != nil {
 		return err
 	}
-	s.audit.record(r, "silence expired", "silence", id)
+	h.audit.record(r, "silence expired", "silence", id)
 	return back(w, r, "/silences")
 }

@@ -11,6 +11,25 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/suggest"
 )
 
+// suggestHandlers serve the page of proposed rules.
+type suggestHandlers struct {
+	topics     *topics
+	backtester *backtester
+	editor     *editorHandlers
+	state      *engineState
+	coverage   func() FieldCoverage // nil for none
+	limit      *limit               // of backtests, which a search for proposals ends with
+	pages      *pages
+	now        func() time.Time
+}
+
+func (h *suggestHandlers) routes() []route {
+	return []route{
+		{"GET /suggest", Reader, costly, h.pages.handler(h.page)},
+		{"POST /suggest", Reader, costly, h.pages.handler(h.take)},
+	}
+}
+
 // FieldCoverage compares the fields that rules reference with those of sampled logs.
 type FieldCoverage struct {
 	Logs         int                 // that were sampled since the start
@@ -67,52 +86,54 @@ type suggestedRule struct {
 	Already bool // a rule of this name exists
 }
 
-func (s *Server) suggestPage(w http.ResponseWriter, r *http.Request) error {
+func (h *suggestHandlers) page(w http.ResponseWriter, r *http.Request) error {
 	d := suggestData{Since: r.FormValue("since"), Asked: r.FormValue("since") != "",
 		Ranges: []string{"15m", "1h", "24h", "7d"}}
-	if s.Coverage != nil {
-		c := s.Coverage()
+	if h.coverage != nil {
+		c := h.coverage()
 		d.Coverage = &c
 	}
 	if d.Since == "" {
 		d.Since = "1h"
 	}
 	if d.Asked {
-		free, err := s.limits[backtests].take(clientOf(r))
+		free, err := h.limit.take(clientOf(r))
 		if err != nil {
 			return err
 		}
 		defer free()
-		if err := s.suggestRules(r.Context(), w, &d); err != nil {
+		if err := h.suggest(r.Context(), w, &d); err != nil {
 			d.Problem = err.Error()
 			if known, ok := errors.AsType[*apiError](err); ok {
 				d.Problem = known.text
 			}
 		}
 	}
-	s.pages.render(w, r, http.StatusOK, "suggest", view{Title: "Suggest", Page: "rules", Data: d})
+	h.pages.render(w, r, http.StatusOK, "suggest", view{Title: "Suggest", Page: "rules", Data: d})
 	return nil
 }
 
-// suggestRules proposes rules for past logs, and backtests them.
-func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *suggestData) error {
-	if s.Logs == nil {
+// suggest proposes rules for past logs, and backtests them.
+func (h *suggestHandlers) suggest(
+	ctx context.Context, w http.ResponseWriter, d *suggestData,
+) error {
+	if h.topics.logs == nil {
 		return missing("the topics")
 	}
-	since, err := s.ago(d.Since, time.Hour)
+	since, err := parseSince(d.Since, time.Hour, h.now())
 	if err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(suggestTime + backtestTime + 10*time.Second))
-	survey, err := suggest.NewSurvey(s.Logs.Decode)
+	survey, err := suggest.NewSurvey(h.topics.logs.Decode)
 	if err != nil {
 		return err
 	}
-	until := s.Now()
+	until := h.now()
 	reading, cancel := context.WithTimeout(ctx, suggestTime)
 	defer cancel()
-	for record, err := range s.Logs.Records(reading, From{Time: since, Until: until}) {
+	for record, err := range h.topics.logs.Records(reading, From{Time: since, Until: until}) {
 		if err != nil {
 			if reading.Err() != nil && ctx.Err() == nil && survey.Logs > 0 {
 				d.Short = true
@@ -141,13 +162,13 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 	if err != nil {
 		return err
 	}
-	result, err := s.backtest(ctx, w, set, since, nil)
+	result, err := h.backtester.run(ctx, w, set, since, nil)
 	if err != nil {
 		return err
 	}
 	d.Partial = result.Truncated
 	tested := report(set, result, since, until).Rules
-	taken := s.state.ruleSet()
+	taken := h.state.ruleSet()
 	for _, p := range proposals {
 		one := suggestedRule{Proposal: p, Already: slices.ContainsFunc(
 			taken.Rules, func(r *rule.Rule) bool { return r.Name == p.Alert },
@@ -165,8 +186,8 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 	return nil
 }
 
-// takeRules opens the editor with rules that were proposed. It saves nothing.
-func (s *Server) takeRules(w http.ResponseWriter, r *http.Request) error {
+// take opens the editor with rules that were proposed. It saves nothing.
+func (h *suggestHandlers) take(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return &apiError{http.StatusBadRequest, "the form cannot be read"}
 	}
@@ -182,10 +203,10 @@ func (s *Server) takeRules(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("rule: %s", err)
 	}
 	d := editorData{
-		CanSave: s.files.dir != "" && s.Reload != nil,
-		Name:    freeName(s.ruleFileList(), "suggested"),
+		CanSave: h.editor.files.writable(),
+		Name:    freeName(h.editor.files.list(), "suggested"),
 		Text:    string(text),
 	}
-	s.showEditor(w, r, http.StatusOK, d, "")
+	h.editor.show(w, r, http.StatusOK, d, "")
 	return nil
 }

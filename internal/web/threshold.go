@@ -135,9 +135,9 @@ func (s slider) Data() (string, error) {
 	return string(text), err
 }
 
-// backtestVaried is a backtest of rules and their variants. The returned function draws the values
+// runVaried is a backtest of rules and their variants. The returned function draws the values
 // and thresholds of a rule.
-func (s *Server) backtestVaried(
+func (b *backtester) runVaried(
 	ctx context.Context,
 	w http.ResponseWriter,
 	set *rule.Set,
@@ -152,7 +152,7 @@ func (s *Server) backtestVaried(
 			wider.Rules = append(wider.Rules, t.rules...)
 		}
 	}
-	result, err := s.backtest(ctx, w, &wider, since, ids)
+	result, err := b.run(ctx, w, &wider, since, ids)
 	if err != nil {
 		return result, nil, err
 	}

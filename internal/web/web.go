@@ -5,6 +5,11 @@
 // interfaces of the sources are declared in sources.go; this package imports no other part of the
 // program that has state.
 //
+// Each area of the pages and the API is a type with its routes: alerts, rules, explore, silences,
+// receivers, history, engine, and Prometheus' API. What areas share is beside them: the state of
+// the engine (state.go), the rendering of pages (pages.go), the topics, the audit trail, and
+// Alertmanager's API.
+//
 // Pages are rendered on the server from embedded templates; graphs are SVG. A small script replaces
 // the parts of a page that have changed. Nothing is loaded from other hosts, there is no build
 // step, and all pages can be read without the script.
@@ -25,7 +30,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -85,23 +89,25 @@ type Options struct {
 }
 
 // Server serves pages and APIs. Its methods may be called concurrently.
+//
+// What it serves is in types of its own, one for each area: their routes come first, and their
+// fields are all that they reach.
 type Server struct {
-	Options
-	access *access
-	state  *engineState
-	audit  *auditTrail
-	health *health
-	pages  *pages
-	files  ruleFiles
-
-	alertmanager *alertmanager
-
+	options  Options
+	access   *access
+	state    *engineState
+	audit    *auditTrail
+	pages    *pages
+	actions  *alertActions
+	areas    []area
 	handler  http.Handler
 	stopping chan struct{} // closed when Run ends; ends all streams
 	limits   map[cost]*limit
 	metrics  requestMetrics
-	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
+
+// area is a part of the pages and of the API.
+type area interface{ routes() []route }
 
 // maxBody is the maximum size of a request's body.
 const maxBody = 1 << 20
@@ -126,7 +132,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s := &Server{
-		Options:  o,
+		options:  o,
 		stopping: make(chan struct{}),
 		limits:   newLimits(),
 		metrics:  newRequestMetrics(o.Registerer),
@@ -137,31 +143,98 @@ func New(o Options) (*Server, error) {
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
 	}
-	s.audit = &auditTrail{store: o.Audit, access: s.access, logger: o.Logger, now: o.Now}
-	s.health = &health{live: o.Live, ready: o.Ready, access: s.access, state: s.state}
-	if s.pages, err = newPages(o, s.access, s.state, s.health); err != nil {
+	if err := s.newAreas(); err != nil {
 		return nil, err
 	}
-	s.alertmanager = &alertmanager{api: o.Alertmanager, audit: s.audit, now: o.Now}
-	s.files = ruleFiles{dir: o.RulesDir}
 	s.handler = s.guard(s.mux())
 	return s, nil
 }
 
 // showOwnChanges has the next request see a change that was made here.
 func (s *Server) showOwnChanges() {
-	if resolve := s.Resolve; resolve != nil {
-		s.Resolve = func(ctx context.Context, alertID string) error {
+	if resolve := s.options.Resolve; resolve != nil {
+		s.options.Resolve = func(ctx context.Context, alertID string) error {
 			defer s.state.dropAlerts()
 			return resolve(ctx, alertID)
 		}
 	}
-	if reload := s.Reload; reload != nil {
-		s.Reload = func(ctx context.Context) error {
+	if reload := s.options.Reload; reload != nil {
+		s.options.Reload = func(ctx context.Context) error {
 			defer s.state.drop()
 			return reload(ctx)
 		}
 	}
+}
+
+// newAreas gives each area what it needs.
+func (s *Server) newAreas() error {
+	o, state := s.options, s.state
+	s.audit = &auditTrail{store: o.Audit, access: s.access, logger: o.Logger, now: o.Now}
+	health := &health{live: o.Live, ready: o.Ready, access: s.access, state: state}
+	var err error
+	if s.pages, err = newPages(o, s.access, state, health); err != nil {
+		return err
+	}
+	audit, pages := s.audit, s.pages
+	alertmanager := &alertmanager{api: o.Alertmanager, audit: s.audit, now: o.Now}
+	details := &alertDetails{state: state, audit: audit, notifier: o.Notifier}
+	topics := &topics{logs: o.Logs, state: state, now: o.Now}
+	files := &ruleFiles{dir: o.RulesDir, file: o.RuleFile, reload: o.Reload, state: state}
+	validator := &validator{checkRule: o.CheckRule, receivers: o.Receivers}
+	backtester := &backtester{backtest: o.Backtest, state: state, now: o.Now}
+	explainer := &explainer{topics: topics, state: state, groups: o.Groups}
+	s.actions = &alertActions{
+		state: state, details: details, alertmanager: alertmanager, audit: audit, pages: pages,
+		resolver: o.Resolve, logger: o.Logger, now: o.Now,
+	}
+	editor := &editorHandlers{
+		state: state, files: files, validator: validator, topics: topics, backtester: backtester,
+		pages: pages, audit: audit, now: o.Now,
+	}
+	s.areas = []area{
+		&alertHandlers{
+			state: state, health: health, details: details, alertmanager: alertmanager,
+			files: files, pages: pages, resolvable: o.Resolve != nil, now: o.Now,
+		},
+		s.actions,
+		&ruleHandlers{
+			state: state, files: files, explainer: explainer, receivers: o.Receivers,
+			coverage: o.Coverage, pages: pages, now: o.Now,
+		},
+		&ruleFileHandlers{files: files, audit: audit},
+		validator,
+		backtester,
+		explainer,
+		editor,
+		&suggestHandlers{
+			topics: topics, backtester: backtester, editor: editor, state: state,
+			coverage: o.Coverage, limit: s.limits[backtests], pages: pages, now: o.Now,
+		},
+		&exploreHandlers{
+			topics: topics, details: details, state: state, pages: pages, stopping: s.stopping,
+			now: o.Now,
+		},
+		&silenceHandlers{
+			alertmanager: alertmanager, state: state, details: details, audit: audit,
+			pages: pages, now: o.Now,
+		},
+		alertmanager,
+		&receiverHandlers{
+			receivers: o.Receivers, notifier: o.Notifier, audit: audit, pages: pages,
+		},
+		&historyHandlers{state: state, audit: audit, pages: pages, logger: o.Logger, now: o.Now},
+		&engineHandlers{
+			state: state, health: health, notifier: o.Notifier, deadLetters: o.DeadLetters,
+			audit: audit, pages: pages, version: o.Version,
+		},
+		&prometheusAPI{state: state, version: o.Version, now: o.Now},
+		audit,
+		health,
+		&logins{access: s.access, pages: pages, now: o.Now},
+		&pageUpdates{state: state, health: health, pages: pages, stopping: s.stopping},
+		pages,
+	}
+	return nil
 }
 
 // ServeHTTP answers one request. It does not check the passwords of the configuration file; Run
@@ -175,10 +248,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // progress, and returns.
 func (s *Server) Run(ctx context.Context) error {
 	if s.access.unprotected() && !s.access.local {
-		s.Logger.Warn(
+		s.options.Logger.Warn(
 			"web.listen is reachable from other machines and no token is set: every client may "+
 				"read logs and change rules (set web.token, web.config_file or web.read_only)",
-			"address", s.Listener.Addr().String(),
+			"address", s.options.Listener.Addr().String(),
 		)
 	}
 	server := &http.Server{
@@ -189,10 +262,10 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnState:         newConnections().note,
-		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 	}
 	listener := &hookedListener{
-		Listener: s.Listener,
+		Listener: s.options.Listener,
 		hook: func() {
 			server.Handler = s.access.limitPasswords(server.Handler)
 		},
@@ -201,8 +274,8 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() {
 		// the toolkit logs at every start that TLS is disabled
 		none := slog.New(slog.DiscardHandler)
-		err := toolkit.Serve(listener, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile},
-			none)
+		flags := toolkit.FlagConfig{WebConfigFile: &s.options.ConfigFile}
+		err := toolkit.Serve(listener, server, &flags, none)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
@@ -210,7 +283,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}()
 	var acks sync.WaitGroup
 	ackCtx, stopAcks := context.WithCancel(ctx)
-	acks.Go(func() { s.expireAcks(ackCtx) })
+	acks.Go(func() { s.actions.expireAcks(ackCtx) })
 	defer acks.Wait()
 	defer stopAcks()
 	defer s.state.close()
@@ -258,27 +331,21 @@ type route struct {
 // routes are all routes of the server. Tests derive the API document's paths and the table of
 // permissions from this list.
 func (s *Server) routes() []route {
-	metrics := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+	metrics := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelWarn),
 		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
 		MaxRequestsInFlight: 4,
 	})
 	routes := []route{
-		{"GET /healthz", Anyone, cheap, s.health.handler(s.health.live)},
-		{"GET /readyz", Anyone, cheap, s.health.handler(s.health.ready)},
 		{"GET /metrics", Reader, cheap, metrics},
-		{"POST /-/reload", Writer, costly, s.api(s.reload)},
-		// the paths of Prometheus
-		{"GET /-/healthy", Anyone, cheap, s.health.handler(s.health.live)},
-		{"GET /-/ready", Anyone, cheap, s.health.handler(s.health.ready)},
+		{"POST /-/reload", Writer, costly, api(s.reload)},
 		{"GET /schemas/{name}", Anyone, cheap, http.HandlerFunc(s.schema)},
+		{"GET /api/v1/openapi.yaml", Reader, cheap, http.HandlerFunc(serveOpenAPI)},
 	}
-	if s.alertmanager.api != nil {
-		am := s.alertmanager.handler()
-		routes = append(routes,
-			route{"GET /api/v2/", Reader, costly, am}, route{"/api/v2/", Writer, costly, am})
+	for _, a := range s.areas {
+		routes = append(routes, a.routes()...)
 	}
-	if s.PProf {
+	if s.options.PProf {
 		routes = append(routes,
 			route{"GET /debug/pprof/", Writer, costly, http.HandlerFunc(pprof.Index)},
 			route{"GET /debug/pprof/cmdline", Writer, cheap, http.HandlerFunc(commandLine)},
@@ -286,7 +353,6 @@ func (s *Server) routes() []route {
 			route{"GET /debug/pprof/symbol", Writer, cheap, http.HandlerFunc(pprof.Symbol)},
 			route{"GET /debug/pprof/trace", Writer, searches, unbounded(pprof.Trace)})
 	}
-	routes = slices.Concat(routes, s.apiRoutes(), s.promRoutes(), s.pageRoutes())
 	for i := range routes {
 		if routes[i].role == Writer && !strings.HasPrefix(routes[i].pattern, "GET ") {
 			routes[i].cost = changes
@@ -331,10 +397,10 @@ func unbounded(h http.HandlerFunc) http.Handler {
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
-	if s.Reload == nil {
+	if s.options.Reload == nil {
 		return missing("reloading")
 	}
-	if err := s.Reload(r.Context()); err != nil {
+	if err := s.options.Reload(r.Context()); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
 	s.audit.record(r, "reloaded")
@@ -344,7 +410,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 // schema serves a JSON schema, such as /schemas/rules.schema.json. It says nothing of this engine.
 func (s *Server) schema(w http.ResponseWriter, r *http.Request) {
 	kind, ok := strings.CutSuffix(r.PathValue("name"), ".schema.json")
-	text, known := s.Schemas[kind]
+	text, known := s.options.Schemas[kind]
 	if !ok || !known {
 		http.NotFound(w, r)
 		return
