@@ -15,19 +15,19 @@ const alertsTopic = "/alerts"
 // evaluateAlerts passes the transitions that were decided since the last time to the rules that
 // read alerts. Transitions of such rules are not passed on: an alert about alerts about alerts
 // would have no end.
-func (e *Engine) evaluateAlerts() {
-	for i := 0; i < len(e.alertLogs); i++ { // which may grow meanwhile
-		a := &e.alertLogs[i]
+func (st *state) evaluateAlerts() {
+	for i := 0; i < len(st.alertLogs); i++ { // which may grow meanwhile
+		a := &st.alertLogs[i]
 		entry := entryOf(a)
-		sc := e.alertScanner.entry(&entry)
+		sc := st.alertScanner.entry(&entry)
 		for j := range sc.hits {
-			if rs := e.stateOf(sc.rules, sc.hits[j].rule); rs != nil && rs.sees(a.Shadow) {
-				e.hit(rs, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, prefetched{})
+			if rs := st.stateOf(sc.rules, sc.hits[j].rule); rs != nil && rs.sees(a.Shadow) {
+				st.hit(rs, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, prefetched{})
 			}
 		}
-		e.release(sc)
+		st.alertScanner.shared.release(sc)
 	}
-	e.alertLogs = e.alertLogs[:0]
+	st.alertLogs = st.alertLogs[:0]
 }
 
 // entryOf is a transition as a log: its labels are fields, beside alertname, state, rule, value and

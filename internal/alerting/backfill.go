@@ -44,9 +44,9 @@ func Lookback(r *rule.Rule) time.Duration {
 }
 
 // backfilling are the rules that wait for their past.
-func (e *Engine) backfilling() []*ruleState {
+func (st *state) backfilling() []*ruleState {
 	var list []*ruleState
-	for _, rs := range e.rules {
+	for _, rs := range st.rules {
 		if rs.backfilling {
 			list = append(list, rs)
 		}
@@ -57,7 +57,7 @@ func (e *Engine) backfilling() []*ruleState {
 // RuleIDs are the IDs of all rules that are not off.
 func (e *Engine) RuleIDs() []string {
 	var ids []string
-	for _, c := range e.ruleSet.Load().rules {
+	for _, c := range e.scanners.ruleSet.Load().rules {
 		ids = append(ids, c.id)
 	}
 	return ids
@@ -67,8 +67,8 @@ func (e *Engine) RuleIDs() []string {
 // they need; nil when none waits. Its decisions are not notified.
 func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 	e.mu.Lock()
-	p := e.ruleSet.Load()
-	waiting := e.backfilling()
+	p := e.scanners.ruleSet.Load()
+	waiting := e.state.backfilling()
 	e.mu.Unlock()
 	if len(waiting) == 0 {
 		return nil, 0
@@ -86,7 +86,7 @@ func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 			o.recorded = func(models.Recorded) {}
 		}
 	})
-	scratch.watermarks.replays = true
+	scratch.state.watermarks.replays = true
 	return scratch, past
 }
 
@@ -95,7 +95,7 @@ func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 func (e *Engine) BackfillCurrent(scratch *Engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	waiting, has := e.backfilling(), scratch.byFingerprint
+	waiting, has := e.state.backfilling(), scratch.state.byFingerprint
 	for _, rs := range waiting {
 		if has[rs.fingerprint] == nil {
 			return false
@@ -112,13 +112,13 @@ func (e *Engine) BackfillCurrent(scratch *Engine) bool {
 func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 	e.mu.Lock()
 	scratch.mu.Lock()
-	scratch.watermarks.follow(&e.watermarks)
-	scratch.advance()
-	seen := scratch.byFingerprint
+	scratch.state.watermarks.follow(&e.state.watermarks)
+	scratch.state.advance()
+	seen := scratch.state.byFingerprint
 	scratch.mu.Unlock()
-	for _, rs := range e.backfilling() {
+	for _, rs := range e.state.backfilling() {
 		if past := seen[rs.fingerprint]; past != nil {
-			e.finishRule(rs, past, why)
+			e.state.finishRule(rs, past, why)
 		}
 	}
 	e.unlockAndEmit()
@@ -127,25 +127,25 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 // finishRule makes a rule live with its past. Nothing of it was ever saved, so all of it is marked
 // to be saved. Active alerts have not been notified; if the engine itself is still in the past,
 // they are notified when all is read.
-func (e *Engine) finishRule(rs, past *ruleState, why string) {
+func (st *state) finishRule(rs, past *ruleState, why string) {
 	counters := past.counters
 	past.compiledRule, past.createdIn, past.counters = rs.compiledRule, rs.createdIn, rs.counters
 	past.suppressedBy, past.values, past.backfilling = rs.suppressedBy, rs.values, false
 	past.missedFrom = rs.missedFrom
-	e.rules[rs.index], e.byFingerprint[rs.fingerprint] = past, past
-	same := e.byName[rs.rule.Name]
+	st.rules[rs.index], st.byFingerprint[rs.fingerprint] = past, past
+	same := st.byName[rs.rule.Name]
 	same[slices.Index(same, rs)] = past
 	rs = past
 	rs.continueCounters(counters)
 	rs.changed, rs.backfillError = true, why
-	e.live += rs.groups.live
+	st.live += rs.groups.live
 	for number := range rs.alerts {
-		m := e.at(rs, number)
+		m := st.at(rs, number)
 		m.g.alert.notified = notNotified
 		ep := m.firingEpisode()
 		switch {
 		case ep == nil:
-		case e.replaying(rs, m.lastDecided(ep)):
+		case st.replaying(rs, m.lastDecided(ep)):
 			ep.notified, rs.deferred = tooOld, true
 			m.passOn(m.alertOf(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason))
 		default:
@@ -153,7 +153,7 @@ func (e *Engine) finishRule(rs, past *ruleState, why string) {
 			m.remind(ep, "firing since before the rule was loaded")
 		}
 	}
-	e.recordValues(rs, false)
+	st.recordValues(rs, false)
 }
 
 // SkipBackfill makes the rules of a backfill engine begin without their past, or all that wait when
@@ -162,8 +162,8 @@ func (e *Engine) finishRule(rs, past *ruleState, why string) {
 func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, rs := range e.backfilling() {
-		if scratch == nil || scratch.byFingerprint[rs.fingerprint] != nil {
+	for _, rs := range e.state.backfilling() {
+		if scratch == nil || scratch.state.byFingerprint[rs.fingerprint] != nil {
 			rs.backfilling, rs.backfillError = false, why
 		}
 	}

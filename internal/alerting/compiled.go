@@ -44,7 +44,7 @@ type compiledRule struct {
 	extraLateness time.Duration // by which what it reads comes later than logs do
 }
 
-func (e *Engine) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error) {
+func (ss *scanners) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error) {
 	plan, err := window.Compile(conditionOf(r))
 	if err != nil {
 		return nil, err
@@ -63,9 +63,9 @@ func (e *Engine) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error)
 	for _, name := range plan.Alerts() {
 		c.observes[name] = true
 	}
-	c.topics, c.readsAlerts = e.topicsOf(r)
+	c.topics, c.readsAlerts = topicsOf(r, ss.opts.sources)
 	c.topicsID = topicsID(c.topics)
-	c.setRecordGrid(&e.opts)
+	c.setRecordGrid(ss.opts)
 	if r.Samples.First+r.Samples.Last > 0 && !r.Record {
 		c.maxLines = r.Samples.First + r.Samples.Last
 	}
@@ -118,9 +118,9 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 const alertsSource = "alerts"
 
 // topicsOf are the topics that a rule reads, nil for all; or the transitions of other rules.
-func (e *Engine) topicsOf(r *rule.Rule) (topics map[string]bool, alerts bool) {
+func topicsOf(r *rule.Rule, sources map[string][]string) (topics map[string]bool, alerts bool) {
 	for _, name := range append([]string{r.Source}, r.Sources...) {
-		switch mapped, ok := e.opts.sources[name]; {
+		switch mapped, ok := sources[name]; {
 		case name == alertsSource:
 			return nil, true
 		case name == "":

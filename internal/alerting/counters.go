@@ -26,13 +26,13 @@ const (
 )
 
 // countersOf are those of the rule with an ID.
-func (e *Engine) countersOf(id string) *episodeCounters { return e.countersAt(fingerprintOf(id)) }
+func (st *state) countersOf(id string) *episodeCounters { return st.countersAt(fingerprintOf(id)) }
 
-func (e *Engine) countersAt(hash uint64) *episodeCounters {
-	n := e.counters[hash]
+func (st *state) countersAt(hash uint64) *episodeCounters {
+	n := st.counters[hash]
 	if n == nil {
 		n = &episodeCounters{last: make(map[string]episodeCounter), changed: make(map[string]bool)}
-		e.counters[hash] = n
+		st.counters[hash] = n
 	}
 	return n
 }
@@ -90,17 +90,17 @@ func (rs *ruleState) renumber(g *group, last uint32) {
 }
 
 // expireCounters forgets numbers of rules that are not of a program, when they are too old.
-func (e *Engine) expireCounters() {
-	for _, n := range e.counters {
-		if !slices.ContainsFunc(e.rules, func(rs *ruleState) bool { return rs.counters == n }) {
-			n.expire(uint32(max(e.watermarks.now, 0) / 1e9))
+func (st *state) expireCounters() {
+	for _, n := range st.counters {
+		if !slices.ContainsFunc(st.rules, func(rs *ruleState) bool { return rs.counters == n }) {
+			n.expire(uint32(max(st.watermarks.now, 0) / 1e9))
 		}
 	}
 }
 
 // saveCounters saves the numbers of all rules, also of those that are gone and may come back.
-func (e *Engine) saveCounters(full bool, put func(key, value []byte), del func(key []byte)) {
-	for hash, n := range e.counters {
+func (st *state) saveCounters(full bool, put func(key, value []byte), del func(key []byte)) {
+	for hash, n := range st.counters {
 		if full {
 			for key := range n.last {
 				n.changed[key] = true

@@ -40,12 +40,12 @@ func (rs *ruleState) closeSpan(key string, to int64) {
 
 // expireSpans drops the spans that no rule can ask about any more: they ended before an instant
 // that all rules that ask have decided.
-func (e *Engine) expireSpans(rs *ruleState) {
+func (st *state) expireSpans(rs *ruleState) {
 	if len(rs.firingSpans) == 0 {
 		return
 	}
 	before := rs.watermark
-	for _, other := range e.rules {
+	for _, other := range st.rules {
 		if other.observes[rs.rule.Name] && !other.backfilling {
 			before = min(before, other.watermark)
 		}
@@ -72,9 +72,9 @@ func (e *Engine) expireSpans(rs *ruleState) {
 
 // environment is what the condition of one group may ask of the alerts of other rules.
 type environment struct {
-	engine *Engine
-	u      *ruleState
-	g      *group
+	state *state
+	u     *ruleState
+	g     *group
 }
 
 // Firing says whether an alert of that name fires at an instant, for the labels that both rules
@@ -102,7 +102,7 @@ func (v environment) Change(name string, after int64) int64 {
 // each calls f for every span of the alerts of a name that have the values of this group in all
 // labels that both rules have.
 func (v environment) each(name string, f func(firingSpan)) {
-	for _, other := range v.engine.byName[name] {
+	for _, other := range v.state.byName[name] {
 		if len(other.firingSpans) == 0 || !v.u.sees(other.rule.Mode == rule.Shadow) {
 			continue
 		}
@@ -161,9 +161,9 @@ func values(key string, n int) []string {
 }
 
 // observedChanges counts the changes of the alerts that a rule asks about.
-func (e *Engine) observedChanges(rs *ruleState) (n int64) {
+func (st *state) observedChanges(rs *ruleState) (n int64) {
 	for name := range rs.observes {
-		for _, other := range e.byName[name] {
+		for _, other := range st.byName[name] {
 			n += other.spanChanges
 		}
 	}

@@ -39,7 +39,7 @@ type Span struct {
 
 // FrameWriter writes scans of one engine into frames. It is for one goroutine.
 type FrameWriter struct {
-	e *Engine
+	scanners *scanners
 
 	texts map[string]uint32
 	rules map[*compiledRule]uint32
@@ -65,10 +65,10 @@ type lineUses struct {
 // NewFrameWriter returns a writer for scans of the engine's scanners.
 func (e *Engine) NewFrameWriter() *FrameWriter {
 	w := &FrameWriter{
-		e:     e,
-		texts: make(map[string]uint32),
-		rules: make(map[*compiledRule]uint32),
-		shown: make(map[uint64]lineUses),
+		scanners: &e.scanners,
+		texts:    make(map[string]uint32),
+		rules:    make(map[*compiledRule]uint32),
+		shown:    make(map[uint64]lineUses),
 	}
 	return w
 }
@@ -139,11 +139,11 @@ func fingerprintShown(r *rule.Rule) uint64 {
 // with the rules that the engine has now.
 func (e *Engine) EndOf(s models.Scan) (p models.Partition, end int64, current bool) {
 	sc := s.(*scan)
-	return sc.partition, sc.end, sc.rules == e.ruleSet.Load()
+	return sc.partition, sc.end, sc.rules == e.scanners.ruleSet.Load()
 }
 
 // Discard gives a scan back that is not applied.
-func (e *Engine) Discard(s models.Scan) { e.release(s.(*scan)) }
+func (e *Engine) Discard(s models.Scan) { e.scanners.release(s.(*scan)) }
 
 // Add writes a span without scans: all of its records are read, and none of them is a log.
 func (w *FrameWriter) Add(at Span) { w.add(at, &scan{}) }
@@ -152,7 +152,7 @@ func (w *FrameWriter) Add(at Span) { w.add(at, &scan{}) }
 func (w *FrameWriter) AddScan(at Span, s models.Scan) {
 	sc := s.(*scan)
 	w.add(at, sc)
-	w.e.release(sc)
+	w.scanners.release(sc)
 }
 
 func (w *FrameWriter) add(at Span, sc *scan) {
@@ -400,7 +400,7 @@ var ErrFrame = errors.New("the frame cannot be read")
 // FrameReader reads frames for an engine. It is for one goroutine, and not to be used beside
 // changes of the rules. What it reads was written by others, so it trusts no length or number.
 type FrameReader struct {
-	e            *Engine
+	scanners     *scanners
 	set          *ruleSet
 	known        map[uint64]*compiledRule
 	suppressions map[uint64]*compiledSuppression
@@ -423,11 +423,11 @@ type frameRule struct {
 }
 
 // NewFrameReader returns a reader whose scans are for the engine.
-func (e *Engine) NewFrameReader() *FrameReader { return &FrameReader{e: e} }
+func (e *Engine) NewFrameReader() *FrameReader { return &FrameReader{scanners: &e.scanners} }
 
 // Reset begins to read a frame, which the reader keeps until the next one.
 func (r *FrameReader) Reset(frame []byte) error {
-	if set := r.e.ruleSet.Load(); set != r.set {
+	if set := r.scanners.ruleSet.Load(); set != r.set {
 		r.follow(set)
 	}
 	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], reader{b: frame}
@@ -500,7 +500,7 @@ func (r *FrameReader) Next() (at Span, more bool, err error) {
 // Scan reads the present span for Engine.Apply, without what is of records before an offset: they
 // were applied already.
 func (r *FrameReader) Scan(from int64) (models.Scan, error) {
-	sc := r.e.scans.Get().(*scan)
+	sc := r.scanners.scans.Get().(*scan)
 	r.scan, sc.rules, sc.partition = sc, r.set, r.at.Partition
 	in := &r.span
 	sc.logs, sc.dropped, sc.futureTimes = in.number(), in.number(), in.number()
@@ -516,7 +516,7 @@ func (r *FrameReader) Scan(from int64) (models.Scan, error) {
 		r.hits(in, scale, from)
 	}
 	if in.err != nil || len(in.b) > 0 {
-		r.e.release(sc)
+		r.scanners.release(sc)
 		r.spans.b = nil
 		return nil, ErrFrame
 	}

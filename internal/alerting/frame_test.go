@@ -207,7 +207,7 @@ groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [servi
 					b.Fatal(err)
 				}
 				hits += len(scan.(*scanned).hits)
-				e.release(scan.(*scanned))
+				e.scanners.release(scan.(*scanned))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
 		})

@@ -71,7 +71,7 @@ func (ls *lateLog) note(
 
 // lateBy says how far an instant lies before the time that a partition and the rule have come to,
 // and how far it may.
-func (e *Engine) lateBy(
+func (st *state) lateBy(
 	rs *ruleState,
 	pt *partitionTime,
 	at int64,
@@ -88,8 +88,8 @@ func (e *Engine) Late() []Late {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []Late
-	for i := e.late.n - 1; i >= max(e.late.n-keptLate, 0); i-- {
-		l := &e.late.ring[i%keptLate]
+	for i := e.state.late.n - 1; i >= max(e.state.late.n-keptLate, 0); i-- {
+		l := &e.state.late.ring[i%keptLate]
 		one := l.Late
 		one.Line.Level, one.Line.Service, one.Line.Message = string(l.text[:l.level]),
 			string(l.text[l.level:l.service]), string(l.text[l.service:l.message])

@@ -34,7 +34,7 @@ const (
 // reserveGroups gives each rule its part of the groups that are reserved: beyond the bound of all
 // groups together, a rule may still have so many. So the flood of one rule takes none of the groups
 // of others, nor those of rules that come later.
-func (e *Engine) reserveGroups() {
+func (st *state) reserveGroups() {
 	weight := func(rs *ruleState) int {
 		pages := models.IsPage(rs.rule.Labels["severity"])
 		for _, l := range rs.rule.Levels {
@@ -46,37 +46,37 @@ func (e *Engine) reserveGroups() {
 		return 1
 	}
 	sum := 0
-	for _, rs := range e.rules {
+	for _, rs := range st.rules {
 		sum += weight(rs)
 	}
-	for _, rs := range e.rules {
-		rs.reserved = max(1, e.opts.maxGroups/reservedGroups*weight(rs)/sum)
+	for _, rs := range st.rules {
+		rs.reserved = max(1, st.opts.maxGroups/reservedGroups*weight(rs)/sum)
 	}
 }
 
 // full says whether a rule may have no further group: by its own limit, or by that of all rules.
-func (e *Engine) full(rs *ruleState) bool {
+func (st *state) full(rs *ruleState) bool {
 	return rs.groups.live >= rs.limit() ||
-		e.live >= e.opts.maxGroups && rs.groups.live >= rs.reserved
+		st.live >= st.opts.maxGroups && rs.groups.live >= rs.reserved
 }
 
 // room says whether a rule may have another group for a hit, and counts it when it may not. Groups
 // that have ended by the time of the hit make room, and so do quiet ones that are only remembered.
-func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
-	if e.full(rs) {
-		e.expireBefore(rs, pt, h.reached)
+func (st *state) room(rs *ruleState, pt *partitionTime, h *hit) bool {
+	if st.full(rs) {
+		st.expireBefore(rs, pt, h.reached)
 	}
-	if e.full(rs) {
-		for _, other := range e.rules {
+	if st.full(rs) {
+		for _, other := range st.rules {
 			if other == rs || rs.groups.live < rs.limit() {
-				e.expireGroups(other, expirationsForRoom)
+				st.expireGroups(other, expirationsForRoom)
 			}
 		}
 	}
-	if e.full(rs) {
-		e.evictQuiet(rs)
+	if st.full(rs) {
+		st.evictQuiet(rs)
 	}
-	if !e.full(rs) {
+	if !st.full(rs) {
 		return true
 	}
 	r := &rs.refused
@@ -87,39 +87,39 @@ func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 		r.episodes = max(r.episodes, rs.counters.last[limitKey].episode) + 1
 		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now()})
 		rs.changed = true
-		e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertFiring, r.first))
-		e.opts.logger.Error("group limit reached: logs of further groups raise no alert",
+		st.transitions = append(st.transitions, st.limitAlert(rs, models.AlertFiring, r.first))
+		st.opts.logger.Error("group limit reached: logs of further groups raise no alert",
 			"rule", rs.id, "groups", rs.groups.live, "limit", rs.limit(),
-			"all_groups", e.live, "limit_of_all", e.opts.maxGroups)
+			"all_groups", st.live, "limit_of_all", st.opts.maxGroups)
 	}
 	return false
 }
 
 // expireBefore decides what was due in the groups of a rule when a partition had reached a time: of
 // records that are read at once, those that come first have ended by then.
-func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
+func (st *state) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 	if len(rs.observes) > 0 || len(rs.suppressedBy) > 0 || rs.readsAlerts {
 		return // it depends on others that were not decided so far
 	}
 	base := pt.base
 	pt.base = max(base, reached)
-	d := e.watermarks.progressOf(rs.topics)
+	d := st.watermarks.progressOf(rs.topics)
 	pt.base = base
 	to := rs.decides(d.base, d.watermark)
-	if !d.known || d.base == always || !e.watermarks.advanced || to <= rs.waitedTo {
+	if !d.known || d.base == always || !st.watermarks.advanced || to <= rs.waitedTo {
 		return
 	}
 	rs.waitedTo = to
 	for _, h := range []*timerHeap{&rs.timers, &rs.expiring} {
 		for n, due := h.first(); due <= to; n, due = h.first() {
-			e.decideTo(rs, n, to)
+			st.decideTo(rs, n, to)
 		}
 	}
 }
 
 // evictQuiet forgets a part of the groups of a rule that are only kept because it matters since
 // when they are known: those that have been quiet for longest. When they log again they are as new.
-func (e *Engine) evictQuiet(rs *ruleState) {
+func (st *state) evictQuiet(rs *ruleState) {
 	if rs.condition.HoldsEmpty() || !rs.condition.KeepsKeys() || rs.waitedTo == rs.evictedAt {
 		return
 	}
@@ -140,25 +140,25 @@ func (e *Engine) evictQuiet(rs *ruleState) {
 	})
 	for _, q := range list[:min(len(list), max(rs.limit()/10, 1))] {
 		rs.drop(q.number)
-		e.live--
+		st.live--
 		rs.evicted++
 	}
 }
 
 // resolveRefusals ends the alert about refused groups when there is room again, and none was
 // refused for as long as the rule looks back.
-func (e *Engine) resolveRefusals(rs *ruleState) {
+func (st *state) resolveRefusals(rs *ruleState) {
 	r := &rs.refused
-	if r.first == 0 || e.full(rs) ||
+	if r.first == 0 || st.full(rs) ||
 		rs.watermark < r.last+int64(rs.condition.Lookback()) {
 		return
 	}
-	e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertResolved, rs.watermark+1))
+	st.transitions = append(st.transitions, st.limitAlert(rs, models.AlertResolved, rs.watermark+1))
 	r.first, rs.changed = 0, true
 }
 
 // limitAlert is the alert about refused groups: one for the rule, however many they are.
-func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) models.Alert {
+func (st *state) limitAlert(rs *ruleState, state models.AlertState, at int64) models.Alert {
 	r := &rs.refused
 	which, limit := "its limit", rs.limit()
 	if rs.groups.live < limit {

@@ -94,7 +94,7 @@ const (
 // keep_firing_for is bridged, and a condition that holds for exactly as long as the rule demands,
 // and ceases then, has not held longer.
 type machine struct {
-	e      *Engine
+	state  *state
 	onEdge func(window.Edge)
 	u      *ruleState
 	number uint32
@@ -107,7 +107,7 @@ func (m *machine) env() window.Env {
 	if len(m.u.observes) == 0 {
 		return nil
 	}
-	return environment{m.e, m.u, m.g}
+	return environment{m.state, m.u, m.g}
 }
 
 // edge takes a change of the condition in.
@@ -308,7 +308,7 @@ func (m *machine) fire(at int64) {
 	if m.u.rule.For > 0 {
 		reason += " for " + duration.Format(m.u.rule.For)
 	}
-	if name, until := m.e.suppressed(m.u, m.g.key, at); until > at {
+	if name, until := m.state.suppressed(m.u, m.g.key, at); until > at {
 		a.phase = suppressed
 		m.transition(&a.episode, models.AlertSuppressed, at, reason+"; suppressed by "+name)
 		return
@@ -404,9 +404,9 @@ func (m *machine) nextTimer() int64 {
 		next = min(next, a.early.startsAt)
 	}
 	if a.phase == suppressed {
-		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo-1)
+		_, until := m.state.suppressed(m.u, m.g.key, a.decidedTo-1)
 		if until <= a.decidedTo {
-			_, then := m.e.suppressed(m.u, m.g.key, a.decidedTo)
+			_, then := m.state.suppressed(m.u, m.g.key, a.decidedTo)
 			switch {
 			case then > a.decidedTo: // another one begins as it ends
 				until = then
@@ -445,7 +445,7 @@ func (m *machine) timer(at int64) {
 		m.resolve(at, "quiet for "+duration.Format(time.Duration(m.u.lingerTime())))
 		return
 	case a.phase == suppressed:
-		if _, until := m.e.suppressed(m.u, m.g.key, at); until <= at {
+		if _, until := m.state.suppressed(m.u, m.g.key, at); until <= at {
 			a.phase, a.firedAt = firing, at
 			m.describe(at)
 			m.u.openSpan(m.g.key, at)

@@ -80,24 +80,24 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	count(descLogs, float64(e.total.logs))
-	count(descRejected, float64(e.total.rejected))
-	count(descFutureTimes, float64(e.total.futureTimes))
-	for n := range e.notices {
-		count(descNotices, float64(e.notices[n].Load()), decode.Notice(n).String())
+	count(descLogs, float64(e.state.total.logs))
+	count(descRejected, float64(e.state.total.rejected))
+	count(descFutureTimes, float64(e.state.total.futureTimes))
+	for n := range e.scanners.notices {
+		count(descNotices, float64(e.scanners.notices[n].Load()), decode.Notice(n).String())
 	}
-	count(descRegexpCut, float64(e.regexpsCut.Load()))
-	for p, pt := range e.watermarks.partitions {
+	count(descRegexpCut, float64(e.scanners.regexpsCut.Load()))
+	for p, pt := range e.state.watermarks.partitions {
 		if pt.base == always || pt.gone {
 			continue
 		}
 		n := strconv.Itoa(int(p.Partition))
 		gauge(descTime, float64(pt.base)/1e9, p.Topic, n)
-		gauge(descBehind, float64(max(e.watermarks.now-pt.base, 0))/1e9, p.Topic, n)
+		gauge(descBehind, float64(max(e.state.watermarks.now-pt.base, 0))/1e9, p.Topic, n)
 	}
-	shares := e.seriesShares()
-	for _, rs := range e.rules {
-		firing, waiting, suppressed := e.phases(rs)
+	shares := e.state.seriesShares()
+	for _, rs := range e.state.rules {
+		firing, waiting, suppressed := e.state.phases(rs)
 		count(descMatches, float64(rs.matches), rs.id)
 		count(descLate, float64(rs.late), rs.id)
 		count(descTooLate, float64(rs.tooLate), rs.id)
@@ -123,7 +123,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		}
 		if rs.rule.Record {
 			gauge(descHeldBack, float64(rs.groups.live-shares[rs]), rs.id)
-			e.collectRecord(rs, shares[rs], gauge)
+			e.state.collectRecord(rs, shares[rs], gauge)
 		}
 	}
 }

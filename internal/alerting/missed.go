@@ -54,10 +54,10 @@ func (rs *ruleState) findsMissed() bool {
 
 // noteMissed looks at a log that came too late to count: would its rule have fired? Where logs are
 // read again that another run has read, they are late here only.
-func (e *Engine) noteMissed(
+func (st *state) noteMissed(
 	rs *ruleState, sc *scan, h *hit, pt *partitionTime, behind time.Duration,
 ) {
-	if !rs.findsMissed() || e.opts.atWatermark || pt.replay || pt.replays {
+	if !rs.findsMissed() || st.opts.atWatermark || pt.replay || pt.replays {
 		return
 	}
 	key, reach := string(sc.bytes(h.key)), int64(rs.condition.Lookback())
@@ -65,15 +65,15 @@ func (e *Engine) noteMissed(
 		return // it may have fired
 	}
 	if number, ok := rs.groups.find([]byte(key)); ok && rs.alerts[number] {
-		if m := e.at(rs, number); m.g.alert.startsBefore(h.time + reach) {
+		if m := st.at(rs, number); m.g.alert.startsBefore(h.time + reach) {
 			return // it has fired
 		}
 	}
 	if s, ok := rs.ended.spans[key]; ok && h.time+reach >= s.from && h.time-reach <= s.to {
 		return // it had fired
 	}
-	w := rs.missedWindow(key, e.watermarks.now)
-	if w == nil || !w.add(rs, e.eventOf(sc, h)) {
+	w := rs.missedWindow(key, st.watermarks.now)
+	if w == nil || !w.add(rs, st.eventOf(sc, h)) {
 		rs.missedUnchecked++
 		return
 	}
@@ -93,31 +93,31 @@ func (e *Engine) noteMissed(
 		Rule:   rs.id,
 		Labels: rs.groupLabels(key),
 		At:     instant(ed.At),
-		Found:  instant(e.watermarks.now),
+		Found:  instant(st.watermarks.now),
 		Behind: behind,
 		Reason: ed.Reason,
 	}
-	if e.missed = append(e.missed, one); len(e.missed) > keptMissed {
-		e.missed = slices.Delete(e.missed, 0, 1)
+	if st.missed = append(st.missed, one); len(st.missed) > keptMissed {
+		st.missed = slices.Delete(st.missed, 0, 1)
 	}
-	if e.watermarks.now-rs.missedLogged < missedPause || e.opts.frames {
+	if st.watermarks.now-rs.missedLogged < missedPause || st.opts.frames {
 		return // all members of a cluster find it, and their pages and metrics say so
 	}
-	rs.missedLogged = e.watermarks.now
-	e.opts.logger.Warn("an alert did not fire, since its logs came too late to count; raise the "+
+	rs.missedLogged = st.watermarks.now
+	st.opts.logger.Warn("an alert did not fire, since its logs came too late to count; raise the "+
 		"lateness of the rule", "rule", rs.id, "labels", one.Labels, "at", one.At,
 		"behind", one.Behind, "missed", rs.missedAlerts)
 }
 
 // followMissed adds a log that counts to the window of those that came too late, if there is one.
-func (e *Engine) followMissed(rs *ruleState, m *machine, sc *scan, h *hit) {
+func (st *state) followMissed(rs *ruleState, m *machine, sc *scan, h *hit) {
 	w := rs.missed[m.g.key]
 	switch {
 	case w == nil:
-	case rs.quiet(w, e.watermarks.now):
+	case rs.quiet(w, st.watermarks.now):
 		delete(rs.missed, m.g.key)
 	case m.g.alert == nil:
-		w.add(rs, e.eventOf(sc, h))
+		w.add(rs, st.eventOf(sc, h))
 	case w.win != nil && w.newest != always: // it has fired: these logs are not missed
 		w.win, w.newest = rs.condition.NewGroup(window.Unknown), always
 	}
@@ -211,7 +211,7 @@ func (a *alert) startsBefore(at int64) bool {
 func (e *Engine) Missed() []Missed {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := slices.Clone(e.missed)
+	list := slices.Clone(e.state.missed)
 	slices.Reverse(list)
 	return list
 }

@@ -22,7 +22,7 @@ groups:
 - name: g
   rules: [{alert: Many, when: `+condition+`, window: 5m, by: [host]}]
 `, func(models.Alert) {})
-	w := &lateWorld{e: e, rs: e.rules[0], now: time.Unix(1_700_000_000, 0)}
+	w := &lateWorld{e: e, rs: e.state.rules[0], now: time.Unix(1_700_000_000, 0)}
 	w.pass(0)
 	return w
 }

@@ -27,10 +27,10 @@ type prefetched struct {
 }
 
 // prefetch looks for the groups of at most prefetchHits hits.
-func (w *prefetcher) prefetch(e *Engine, sc *scan, hits []hit) {
+func (w *prefetcher) prefetch(st *state, sc *scan, hits []hit) {
 	touched := uint64(0)
 	for i := range hits {
-		rs := e.stateOf(sc.rules, hits[i].rule)
+		rs := st.stateOf(sc.rules, hits[i].rule)
 		if rs == nil || rs.groups.live < prefetchAbove {
 			w.units[i], w.found[i] = nil, prefetched{}
 			continue

@@ -54,7 +54,7 @@ func (e *Engine) SetRecorded(recorded func(models.Recorded)) error {
 	e.mu.Lock()
 	e.opts.recorded = recorded
 	e.mu.Unlock()
-	return e.setRules(e.ruleSet.Load().set)
+	return e.setRules(e.scanners.ruleSet.Load().set)
 }
 
 // delayReaders has the rules that read recorded values wait for them.
@@ -141,7 +141,7 @@ func (m *machine) dueValue(at int64) int64 {
 // recordValue records the value of a group from an instant on, or that it has none. Values of an
 // earlier run are not recorded again: at the beginning of a replay windows lack what was before.
 func (m *machine) recordValue(at int64, value float64) {
-	if m.e.replaying(m.u, at) {
+	if m.state.replaying(m.u, at) {
 		return
 	}
 	labels := m.u.alertLabels(m.g.key, m.u.templateData(&models.Alert{}))
@@ -156,16 +156,16 @@ func (m *machine) recordValue(at int64, value float64) {
 	if !defined(value) {
 		out.Value, out.Gone = 0, true
 	}
-	m.e.opts.recorded(out)
+	m.state.opts.recorded(out)
 }
 
 // recordValues records the present values of all groups of a rule, or that they have none any more.
-func (e *Engine) recordValues(rs *ruleState, gone bool) {
+func (st *state) recordValues(rs *ruleState, gone bool) {
 	if !rs.recorded {
 		return
 	}
 	rs.groups.each(func(number uint32, g *group) {
-		m := e.at(rs, number)
+		m := st.at(rs, number)
 		if g.win.Events(rs.condition) == 0 {
 			return
 		}
@@ -187,7 +187,7 @@ func ceil(t, step int64) int64 {
 
 // collectRecord exposes the values of so many groups of a record rule, at the watermark: those that
 // it has had for longest.
-func (e *Engine) collectRecord(
+func (st *state) collectRecord(
 	rs *ruleState, most int, gauge func(*prometheus.Desc, float64, ...string),
 ) {
 	if rs.watermark == always {
@@ -217,7 +217,7 @@ func (e *Engine) collectRecord(
 			}
 			values[i] = safetext.Visible(value)
 		}
-		gauge(d, g.win.Value(rs.condition, rs.watermark, environment{e, rs, g}), values...)
+		gauge(d, g.win.Value(rs.condition, rs.watermark, environment{st, rs, g}), values...)
 	})
 }
 

@@ -19,7 +19,7 @@ func (e *Engine) SetRules(set *rule.Set) error {
 
 // setRules is SetRules for those who hold e.changing.
 func (e *Engine) setRules(set *rule.Set) error {
-	p, err := e.compile(set)
+	p, err := e.scanners.compile(set)
 	if err != nil {
 		return err
 	}
@@ -29,67 +29,73 @@ func (e *Engine) setRules(set *rule.Set) error {
 	return nil
 }
 
+// adopt makes a rule set the one in use, of the state and of the scanners.
+func (e *Engine) adopt(p *ruleSet) {
+	e.state.adopt(p)
+	e.scanners.ruleSet.Store(p)
+}
+
 // adopt makes a rule set the one in use. Rules and suppressions that mean the same as before keep
 // their state.
-func (e *Engine) adopt(p *ruleSet) {
-	old := e.ruleSet.Load()
+func (st *state) adopt(p *ruleSet) {
+	old := st.ruleSet
 	p.generation = 1
 	if old != nil {
 		p.generation = old.generation + 1
 	}
-	suppressions := e.adoptSuppressions(p)
+	suppressions := st.adoptSuppressions(p)
 	rules := make([]*ruleState, len(p.rules))
-	before := maps.Clone(e.byFingerprint)
+	before := maps.Clone(st.byFingerprint)
 	for i, c := range p.rules {
 		rs := before[c.fingerprint]
 		if delete(before, c.fingerprint); rs == nil {
-			rs = newRuleState(c, &e.opts, e.seed)
+			rs = newRuleState(c, st.opts, st.seed)
 			rs.createdIn = p.generation
 			if old != nil {
-				rs.missedFrom = e.watermarks.now
+				rs.missedFrom = st.watermarks.now
 			}
-			rs.backfilling = old != nil && e.opts.backfill && !c.readsAlerts
+			rs.backfilling = old != nil && st.opts.backfill && !c.readsAlerts
 		}
 		rules[i] = rs
 	}
-	for _, rs := range e.rules {
+	for _, rs := range st.rules {
 		if before[rs.fingerprint] == rs {
-			e.resolveRemoved(rs)
-			e.persisted.deleteRule(rs)
+			st.resolveRemoved(rs)
+			st.persisted.deleteRule(rs)
 		}
 	}
-	e.persisted.deleteSuppressions(e.suppressions, suppressions)
-	e.rules, e.suppressions, e.live = rules, suppressions, 0
-	e.byName, e.byFingerprint = make(map[string][]*ruleState), make(map[uint64]*ruleState)
+	st.persisted.deleteSuppressions(st.suppressions, suppressions)
+	st.rules, st.suppressions, st.live = rules, suppressions, 0
+	st.byName, st.byFingerprint = make(map[string][]*ruleState), make(map[uint64]*ruleState)
 	for i, rs := range rules {
 		rs.compiledRule, rs.hoursSpan = p.rules[i], hoursSpan{}
-		rs.counters = e.countersOf(rs.id)
+		rs.counters = st.countersOf(rs.id)
 		rs.suppressedBy = nil
 		for _, s := range suppressions {
 			if slices.Contains(rs.rule.SuppressedBy, s.rule.Name) {
 				rs.suppressedBy = append(rs.suppressedBy, s)
 			}
 		}
-		e.byName[rs.rule.Name] = append(e.byName[rs.rule.Name], rs)
-		e.byFingerprint[rs.fingerprint] = rs
-		e.live += rs.groups.live
+		st.byName[rs.rule.Name] = append(st.byName[rs.rule.Name], rs)
+		st.byFingerprint[rs.fingerprint] = rs
+		st.live += rs.groups.live
 	}
-	e.reserveGroups()
-	e.expireCounters()
-	e.ruleSet.Store(p)
+	st.reserveGroups()
+	st.expireCounters()
+	st.ruleSet = p
 	for _, rs := range rules {
 		if rs.started != always {
-			e.expect(rs, max(rs.base, rs.started))
+			st.expect(rs, max(rs.base, rs.started))
 		}
 	}
 }
 
 // adoptSuppressions returns the states of the suppressions of a set.
-func (e *Engine) adoptSuppressions(p *ruleSet) []*suppressionState {
+func (st *state) adoptSuppressions(p *ruleSet) []*suppressionState {
 	states := make([]*suppressionState, len(p.suppressions))
 	for i, c := range p.suppressions {
 		states[i] = newSuppressionState(c)
-		for _, before := range e.suppressions {
+		for _, before := range st.suppressions {
 			if before.fingerprint == c.fingerprint {
 				states[i].times, states[i].dirty = before.times, before.dirty
 			}
@@ -98,23 +104,11 @@ func (e *Engine) adoptSuppressions(p *ruleSet) []*suppressionState {
 	return states
 }
 
-// stateOf returns the state of a rule of a set, which may be older than the one in use; nil when
-// the rule is gone, or came after that set.
-func (e *Engine) stateOf(set *ruleSet, c *compiledRule) *ruleState {
-	if set == e.ruleSet.Load() {
-		return e.rules[c.index]
-	}
-	if rs := e.byFingerprint[c.fingerprint]; rs != nil && rs.createdIn <= set.generation {
-		return rs
-	}
-	return nil
-}
-
 // resolveRemoved ends the alerts and values of a rule that is gone.
-func (e *Engine) resolveRemoved(rs *ruleState) {
+func (st *state) resolveRemoved(rs *ruleState) {
 	const reason = "the rule was changed or removed"
 	for number := range rs.alerts {
-		m := e.at(rs, number)
+		m := st.at(rs, number)
 		a := m.g.alert
 		if ep := a.early; ep != nil && !ep.byHand {
 			a.early, ep.fellAt = nil, max(a.decidedTo, ep.startsAt)
@@ -125,26 +119,26 @@ func (e *Engine) resolveRemoved(rs *ruleState) {
 			m.resolve(max(a.decidedTo, a.startsAt), reason)
 		}
 	}
-	e.recordValues(rs, true)
+	st.recordValues(rs, true)
 }
 
 // notifyDeferred notifies alerts that were too old to be notified when they were found, but are
 // still active now that the logs have been read to their end.
-func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
+func (st *state) notifyDeferred(rs *ruleState, d topicsProgress) {
 	if !rs.deferred || !d.caughtUp || d.replay ||
-		e.watermarks.now-rs.watermark-1 > int64(e.opts.maxAlertAge) {
+		st.watermarks.now-rs.watermark-1 > int64(st.opts.maxAlertAge) {
 		return
 	}
 	rs.deferred = false
-	seen := len(e.alertLogs) // by rules about alerts, which take no reminder for a transition
+	seen := len(st.alertLogs) // by rules about alerts, which take no reminder for a transition
 	for number := range rs.alerts {
-		m := e.at(rs, number)
+		m := st.at(rs, number)
 		ep := m.firingEpisode()
 		if ep != nil && ep.notified == tooOld {
 			m.remind(ep, "firing since before it could be notified")
 		}
 	}
-	e.alertLogs = e.alertLogs[:seen]
+	st.alertLogs = st.alertLogs[:seen]
 }
 
 // firingEpisode is the episode of the alert if it fires, else nil.
@@ -168,9 +162,9 @@ func (m *machine) remind(ep *episode, why string) {
 // replaying reports whether a decision of a rule at an instant was made by an earlier run. What
 // time causes is decided after logs were read, so a replay that has just ended still counts for the
 // time before its end.
-func (e *Engine) replaying(rs *ruleState, at int64) bool {
+func (st *state) replaying(rs *ruleState, at int64) bool {
 	replayed := int64(never)
-	for p, pt := range e.watermarks.partitions {
+	for p, pt := range st.watermarks.partitions {
 		if pt.gone || rs.topics != nil && !rs.topics[p.Topic] ||
 			rs.topics == nil && rs.excludedTopic != "" && p.Topic == rs.excludedTopic {
 			continue
@@ -186,10 +180,10 @@ func (e *Engine) replaying(rs *ruleState, at int64) bool {
 }
 
 // resolveOrphans resolves alerts whose rules were changed or removed while the engine was down.
-func (e *Engine) resolveOrphans() {
-	for _, s := range e.persisted.orphans {
+func (st *state) resolveOrphans() {
+	for _, s := range st.persisted.orphans {
 		at := instant(max(s.at, s.Start))
-		e.transitions = append(e.transitions, models.Alert{
+		st.transitions = append(st.transitions, models.Alert{
 			ID:         s.ID,
 			Rule:       s.rule,
 			Episode:    int64(s.Number),
@@ -207,5 +201,5 @@ func (e *Engine) resolveOrphans() {
 			Count:      s.Count,
 		})
 	}
-	e.persisted.orphans = nil
+	st.persisted.orphans = nil
 }

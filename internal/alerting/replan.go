@@ -109,18 +109,18 @@ func (s *sample) copied() (list []models.Record, kept uint64) {
 }
 
 // recent is what a plan is made by; nil when too little has gone by.
-func (e *Engine) recent() func(*decode.Fields, func(*decode.Log)) {
-	if e.sample.size() < sampleEnough {
+func (ss *scanners) recent() func(*decode.Fields, func(*decode.Log)) {
+	if ss.sample.size() < sampleEnough {
 		return nil
 	}
-	records, _ := e.sample.copied()
+	records, _ := ss.sample.copied()
 	return func(fields *decode.Fields, each func(*decode.Log)) {
 		decoders := map[string]*decode.Decoder{}
 		for i := range records {
 			r := &records[i]
 			d := decoders[r.Topic]
 			if d == nil {
-				d = e.newDecoder(r.Topic, fields)
+				d = ss.newDecoder(r.Topic, fields)
 				decoders[r.Topic] = d
 			}
 			if !safely(func() { d.Decode(r, each, nil) }) {
@@ -142,22 +142,22 @@ func safely(f func()) (ok bool) {
 // were. kept is how many records were kept for it since the start, so two samples show how many
 // records of the second are new. The records are the caller's.
 func (e *Engine) Sample() (records []models.Record, kept uint64) {
-	if e.sample.size() < sampleEnough {
+	if e.scanners.sample.size() < sampleEnough {
 		return nil, 0
 	}
-	return e.sample.copied()
+	return e.scanners.sample.copied()
 }
 
 // Replan plans the index anew when other records have gone by than it was planned by, and says
 // whether it did. That takes about as long as reading the rules does. It may be called while logs
 // are evaluated.
 func (e *Engine) Replan() (bool, error) {
-	if !e.sample.due() {
+	if !e.scanners.sample.due() {
 		return false, nil
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	p := e.ruleSet.Load()
+	p := e.scanners.ruleSet.Load()
 	former := p.match.Load()
 	m, err := match.Compile(
 		p.queries,
@@ -165,9 +165,9 @@ func (e *Engine) Replan() (bool, error) {
 			Fields: p.paths,
 			Lists:  match.ListsOf(p.set),
 			Now:    e.opts.clock,
-			Sample: e.recent(),
+			Sample: e.scanners.recent(),
 			Former: former,
-			Cut:    &e.regexpsCut,
+			Cut:    &e.scanners.regexpsCut,
 		},
 	)
 	if err != nil {

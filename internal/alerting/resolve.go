@@ -7,9 +7,9 @@ import "github.com/log-monitoring/alert-engine/pkg/models"
 func (e *Engine) Resolve(alertID, reason string) bool {
 	e.mu.Lock()
 	defer e.unlockAndEmit()
-	for _, rs := range e.rules {
+	for _, rs := range e.state.rules {
 		for number := range rs.alerts {
-			m := e.at(rs, number)
+			m := e.state.at(rs, number)
 			if m.resolveByHand(alertID, reason) {
 				m.schedule()
 				rs.touch(number, m.g)

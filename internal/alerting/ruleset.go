@@ -41,14 +41,14 @@ const (
 )
 
 // compile compiles a set. The error names every rule that cannot be.
-func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
+func (ss *scanners) compile(set *rule.Set) (*ruleSet, error) {
 	p := &ruleSet{set: set}
 	var errs []error
 	for _, r := range set.Rules {
 		if r.Mode == rule.Off {
 			continue
 		}
-		c, err := e.compileRule(set, r)
+		c, err := ss.compileRule(set, r)
 		if err != nil {
 			errs = append(
 				errs,
@@ -69,8 +69,8 @@ func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
 	}
 	p.rules = inOrder(p.rules)
 	p.number()
-	p.delayReaders(e.opts.recordedTopic)
-	return p, p.index(e.opts.clock, e.recent(), &e.regexpsCut)
+	p.delayReaders(ss.opts.recordedTopic)
+	return p, p.index(ss.opts.clock, ss.recent(), &ss.regexpsCut)
 }
 
 // number gives rules their places, and notes which others ask about.

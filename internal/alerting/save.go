@@ -89,38 +89,38 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	put([]byte{keyVersion}, []byte{formatVersion})
-	for _, key := range e.persisted.delete {
+	for _, key := range e.state.persisted.delete {
 		del(key)
 	}
-	e.persisted.delete = nil
-	e.savePartitions(put, del)
-	e.saveCounters(full, put, del)
-	for _, rs := range e.rules {
+	e.state.persisted.delete = nil
+	e.state.savePartitions(put, del)
+	e.state.saveCounters(full, put, del)
+	for _, rs := range e.state.rules {
 		if rs.backfilling {
 			continue // after a restart it is to be found new again
 		}
 		rs.save(full, put, del)
 	}
-	for _, s := range e.suppressions {
+	for _, s := range e.state.suppressions {
 		s.save(full, put, del)
 	}
 }
 
-func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte)) {
-	for p := range e.persisted.partitions {
-		if e.watermarks.partitions[p] == nil {
+func (st *state) savePartitions(put func(key, value []byte), del func(key []byte)) {
+	for p := range st.persisted.partitions {
+		if st.watermarks.partitions[p] == nil {
 			del(partitionKey(p))
 		}
 	}
-	e.persisted.partitions = make(map[models.Partition]bool, len(e.watermarks.partitions))
-	for p, pt := range e.watermarks.partitions {
-		e.persisted.partitions[p] = true
+	st.persisted.partitions = make(map[models.Partition]bool, len(st.watermarks.partitions))
+	for p, pt := range st.watermarks.partitions {
+		st.persisted.partitions[p] = true
 		b := binary.AppendVarint(nil, pt.base)
 		b = binary.AppendVarint(b, pt.reached)
 		b = binary.AppendVarint(b, pt.oldest)
 		b = binary.AppendVarint(b, pt.logs)
 		b = binary.AppendVarint(b, pt.late)
-		if e.opts.frames {
+		if st.opts.frames {
 			b = pt.recent.append(b)
 		} else {
 			b = (&recentTimes{}).append(b)
@@ -469,20 +469,20 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r := &restoring{
-		e:            e,
-		rules:        e.byFingerprint,
+		state:        &e.state,
+		rules:        e.state.byFingerprint,
 		suppressions: make(map[uint64]*suppressionState),
 	}
-	for _, s := range e.suppressions {
+	for _, s := range e.state.suppressions {
 		r.suppressions[s.fingerprint] = s
 	}
 	if err := load(r.each); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	for _, rs := range e.rules {
-		rs.groups.each(func(number uint32, _ *group) { e.at(rs, number).schedule() })
-		if rs.started != always {
-			e.expect(rs, max(rs.base, rs.started)) // keys that were added to the list meanwhile
+	for _, rs := range e.state.rules {
+		rs.groups.each(func(number uint32, _ *group) { e.state.at(rs, number).schedule() })
+		if rs.started != always { // keys may have been added to the list meanwhile
+			e.state.expect(rs, max(rs.base, rs.started))
 		}
 	}
 	return nil
@@ -490,7 +490,7 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 
 // restoring is one run of Restore.
 type restoring struct {
-	e            *Engine
+	state        *state
 	rules        map[uint64]*ruleState
 	suppressions map[uint64]*suppressionState
 }
@@ -518,7 +518,7 @@ func (r *restoring) each(key, value []byte) error {
 			Topic:     string(key[5:]),
 			Partition: int32(binary.BigEndian.Uint32(key[1:])),
 		}
-		pt := r.e.watermarks.partition(p)
+		pt := r.state.watermarks.partition(p)
 		pt.base, pt.reached, pt.oldest = in.varint(), in.varint(), in.varint()
 		pt.logs, pt.late = in.varint(), in.varint()
 		if len(in.b) > 0 {
@@ -533,22 +533,22 @@ func (r *restoring) each(key, value []byte) error {
 		if len(in.b) > 0 {
 			pt.delayClock.at, pt.delayClock.ahead = in.varint(), in.varint()
 		}
-		if r.e.persisted.partitions == nil {
-			r.e.persisted.partitions = make(map[models.Partition]bool)
+		if r.state.persisted.partitions == nil {
+			r.state.persisted.partitions = make(map[models.Partition]bool)
 		}
-		r.e.persisted.partitions[p] = true
+		r.state.persisted.partitions[p] = true
 	default:
 		if len(key) < 9 {
 			return errDamaged
 		}
 		id, rest := binary.BigEndian.Uint64(key[1:]), string(key[9:])
 		if kind == keyCounter {
-			r.e.countersAt(id).last[rest] = readCounter(&in)
+			r.state.countersAt(id).last[rest] = readCounter(&in)
 			break
 		}
 		known := r.rules[id] != nil || r.suppressions[id] != nil
 		if !known {
-			r.e.persisted.delete = append(r.e.persisted.delete, slices.Clone(key))
+			r.state.persisted.delete = append(r.state.persisted.delete, slices.Clone(key))
 			if kind == keyGroup {
 				r.orphan(value)
 			}
@@ -599,7 +599,7 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 	number, ok := rs.groups.find([]byte(key))
 	if !ok {
 		number = rs.groups.add(strings.Clone(key))
-		r.e.live++
+		r.state.live++
 	}
 	g := rs.groups.at(number)
 	flags := in.byte()
@@ -670,16 +670,16 @@ func (r *restoring) orphan(value []byte) {
 		return
 	}
 	if s.Phase == firing || s.Phase == suppressed {
-		r.e.orphan(s.Rule, s.At, s.Episode)
+		r.state.orphan(s.Rule, s.At, s.Episode)
 	}
 	if s.Early != nil && !s.Early.ByHand {
-		r.e.orphan(s.Rule, s.At, *s.Early)
+		r.state.orphan(s.Rule, s.At, *s.Early)
 	}
 }
 
-func (e *Engine) orphan(rule string, at int64, ep savedEpisode) {
+func (st *state) orphan(rule string, at int64, ep savedEpisode) {
 	if ep.Notified == wasNotified {
-		e.persisted.orphans = append(e.persisted.orphans, orphan{ep, rule, at})
+		st.persisted.orphans = append(st.persisted.orphans, orphan{ep, rule, at})
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 // match. It shares nothing that changes, so every worker has one. What matches nothing leaves no
 // trace but its time.
 type scanner struct {
-	e        *Engine
+	shared   *scanners
 	rules    *ruleSet
 	match    *match.Index
 	decoders map[string]*decode.Decoder
@@ -41,10 +41,10 @@ type scanner struct {
 
 // NewScanner returns a scanner for one goroutine. It follows the rules: each scan is of the newest
 // ones.
-func (e *Engine) NewScanner() models.Scanner { return e.newScanner() }
+func (e *Engine) NewScanner() models.Scanner { return e.scanners.newScanner() }
 
-func (e *Engine) newScanner() *scanner {
-	s := &scanner{e: e}
+func (ss *scanners) newScanner() *scanner {
+	s := &scanner{shared: ss}
 	s.each = s.log
 	s.reject = func(reason decode.Reason, detail string) {
 		if reason.Drop() {
@@ -61,7 +61,7 @@ func (e *Engine) newScanner() *scanner {
 
 // Scan reads records of one partition.
 func (s *scanner) Scan(records []models.Record) models.Scan {
-	s.scan = s.e.scans.Get().(*scan)
+	s.scan = s.shared.scans.Get().(*scan)
 	s.follow()
 	if len(records) > 0 {
 		s.scan.end = records[len(records)-1].Offset + 1
@@ -69,7 +69,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 			Topic:     records[0].Topic,
 			Partition: records[0].Partition,
 		}
-		s.passed = s.e.sample.offer(records, s.passed)
+		s.passed = s.shared.sample.offer(records, s.passed)
 		d := s.decoder(records[0].Topic)
 		for i := range records {
 			s.record = i
@@ -77,7 +77,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 		}
 		for n, count := range d.TakeNotices() {
 			if count > 0 {
-				s.e.notices[n].Add(count)
+				s.shared.notices[n].Add(count)
 			}
 		}
 	}
@@ -88,7 +88,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 
 // entry scans a log that was decoded already.
 func (s *scanner) entry(e *models.LogEntry) *scan {
-	s.scan = s.e.scans.Get().(*scan)
+	s.scan = s.shared.scans.Get().(*scan)
 	s.follow()
 	s.scan.partition = models.Partition{Topic: e.Position.Topic, Partition: e.Position.Partition}
 	s.log(s.decoder(e.Position.Topic).Entry(e))
@@ -99,7 +99,7 @@ func (s *scanner) entry(e *models.LogEntry) *scan {
 
 // follow takes over the newest program, and its newest plan.
 func (s *scanner) follow() {
-	p := s.e.ruleSet.Load()
+	p := s.shared.ruleSet.Load()
 	if m := p.match.Load(); p != s.rules || m != s.match {
 		if s.matcher != nil {
 			s.matcher.Flush()
@@ -114,19 +114,8 @@ func (s *scanner) follow() {
 func (s *scanner) decoder(topic string) *decode.Decoder {
 	d := s.decoders[topic]
 	if d == nil {
-		d = s.e.newDecoder(topic, s.match.Fields())
+		d = s.shared.newDecoder(topic, s.match.Fields())
 		s.decoders[topic] = d
-	}
-	return d
-}
-
-// newDecoder returns a decoder for a topic. A configuration that is wrong was refused long before;
-// here it means that records are recognised by their bytes.
-func (e *Engine) newDecoder(topic string, fields *decode.Fields) *decode.Decoder {
-	d, err := decode.New(e.opts.decode(topic), fields)
-	if err != nil {
-		e.opts.logger.Error("decode configuration is ignored", "topic", topic, "err", err)
-		d, _ = decode.New(decode.Config{}, fields)
 	}
 	return d
 }

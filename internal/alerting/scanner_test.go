@@ -97,7 +97,7 @@ func TestFutureTimeIsReplacedAndCounted(t *testing.T) {
 			`{"timestamp":%q,"level":"ERROR","user":"ann"}`,
 			now.Add(ahead).Format(time.RFC3339),
 		)
-		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now,
+		sc := e.scanners.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now,
 			Value: []byte(value)}}).(*scan)
 		if sc.futureTimes != absurd || sc.hits[0].time != at.UnixNano() ||
 			sc.newest > now.UnixNano() {
@@ -180,12 +180,12 @@ func TestFaultsOfLogsAreCounted(t *testing.T) {
 		{Topic: "logs", Offset: 1, Value: []byte(`{"level":"ERROR","user":"an`)},
 	})
 	s.Scan([]models.Record{{Topic: "logs", Offset: 2, Value: []byte(`{"level":"ERROR","us`)}})
-	for n := range e.notices {
+	for n := range e.scanners.notices {
 		want := uint64(0)
 		if decode.Notice(n) == decode.NoticeRepaired {
 			want = 2
 		}
-		if got := e.notices[n].Load(); got != want {
+		if got := e.scanners.notices[n].Load(); got != want {
 			t.Errorf("%d logs with %s, want %d", got, decode.Notice(n), want)
 		}
 	}

@@ -13,16 +13,16 @@ const defaultMaxSeries = 50_000
 // seriesShares is how many series each record rule shows: all of them if there is room for those of
 // all rules. Otherwise a rule with few shows all, and those with many share the rest evenly, so no
 // rule takes the series of another.
-func (e *Engine) seriesShares() map[*ruleState]int {
+func (st *state) seriesShares() map[*ruleState]int {
 	var sizes []int64
-	for _, rs := range e.rules {
+	for _, rs := range st.rules {
 		if rs.rule.Record {
 			sizes = append(sizes, int64(rs.groups.live))
 		}
 	}
-	level := fair.Level(sizes, int64(e.opts.maxSeries))
+	level := fair.Level(sizes, int64(st.opts.maxSeries))
 	shares := make(map[*ruleState]int, len(sizes))
-	for _, rs := range e.rules {
+	for _, rs := range st.rules {
 		if rs.rule.Record {
 			shares[rs] = int(min(int64(rs.groups.live), level))
 		}
@@ -35,8 +35,8 @@ func (e *Engine) seriesShares() map[*ruleState]int {
 func (e *Engine) SeriesHeldBack() (problems []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	shares := e.seriesShares()
-	for _, rs := range e.rules {
+	shares := e.state.seriesShares()
+	for _, rs := range e.state.rules {
 		shown, record := shares[rs]
 		held := record && shown < rs.groups.live
 		if held {

@@ -166,7 +166,7 @@ func (m *machine) notePeak(at int64) {
 }
 
 // phases counts a rule's alerts.
-func (e *Engine) phases(rs *ruleState) (up, waiting, silenced int) {
+func (st *state) phases(rs *ruleState) (up, waiting, silenced int) {
 	for number := range rs.alerts {
 		switch a := rs.groups.at(number).alert; {
 		case a.phase == firing || a.early != nil && !a.early.byHand:
@@ -184,9 +184,9 @@ func (e *Engine) phases(rs *ruleState) (up, waiting, silenced int) {
 func (e *Engine) Rules() []RuleStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.ruleSet.Load()
-	units := make(map[*rule.Rule]*ruleState, len(e.rules))
-	for _, rs := range e.rules {
+	p := e.scanners.ruleSet.Load()
+	units := make(map[*rule.Rule]*ruleState, len(e.state.rules))
+	for _, rs := range e.state.rules {
 		units[rs.rule] = rs
 	}
 	queries := make(map[*compiledRule]int, len(p.rules))
@@ -215,7 +215,7 @@ func (e *Engine) Rules() []RuleStatus {
 		}
 		if rs := units[r]; rs != nil {
 			rs.describe(&s)
-			s.Firing, s.Pending, s.Suppressed = e.phases(rs)
+			s.Firing, s.Pending, s.Suppressed = e.state.phases(rs)
 			s.State = rs.stateOf(&s)
 			s.Cost = p.match.Load().Cost(queries[rs.compiledRule])
 		}
@@ -308,11 +308,11 @@ func (e *Engine) summaries(batch int) []models.Alert {
 	var list []models.Alert
 	e.mu.Lock()
 	most := 0
-	for _, rs := range e.rules {
+	for _, rs := range e.state.rules {
 		most += len(rs.alerts)
 	}
 	list = slices.Grow(list, most)
-	for _, rs := range slices.Clone(e.rules) {
+	for _, rs := range slices.Clone(e.state.rules) {
 		if rs.rule.Record {
 			continue
 		}
@@ -321,18 +321,18 @@ func (e *Engine) summaries(batch int) []models.Alert {
 				e.mu.Unlock()
 				e.mu.Lock()
 			}
-			if e.byFingerprint[rs.fingerprint] != rs {
+			if e.state.byFingerprint[rs.fingerprint] != rs {
 				break // the rule was removed or replaced meanwhile
 			}
 			if !rs.alerts[number] {
 				continue
 			}
-			if a, ok := e.listed(e.at(rs, number), false); ok {
+			if a, ok := e.state.listed(e.state.at(rs, number), false); ok {
 				list = append(list, a)
 			}
 		}
 		if rs.refused.first != 0 {
-			list = append(list, e.limitAlert(rs, models.AlertFiring, rs.refused.first))
+			list = append(list, e.state.limitAlert(rs, models.AlertFiring, rs.refused.first))
 		}
 	}
 	e.mu.Unlock()
@@ -340,7 +340,7 @@ func (e *Engine) summaries(batch int) []models.Alert {
 }
 
 // listed is the alert of a group as it is now, if it is to be shown.
-func (e *Engine) listed(m *machine, full bool) (models.Alert, bool) {
+func (st *state) listed(m *machine, full bool) (models.Alert, bool) {
 	ep, state := m.current()
 	if ep == nil {
 		return models.Alert{}, false
@@ -363,19 +363,19 @@ func (e *Engine) listed(m *machine, full bool) (models.Alert, bool) {
 func (e *Engine) Alert(a models.Alert) (models.Alert, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	m, ep := e.locate(a)
+	m, ep := e.state.locate(a)
 	if m == nil {
 		return models.Alert{}, false
 	}
 	if shown, _ := m.current(); shown != ep {
 		return models.Alert{}, false
 	}
-	return e.listed(m, true)
+	return e.state.listed(m, true)
 }
 
 // locate finds the group and the episode of an alert by its rule and labels; nil if there is none.
-func (e *Engine) locate(a models.Alert) (*machine, *episode) {
-	rs := e.ruleByID(a.Rule)
+func (st *state) locate(a models.Alert) (*machine, *episode) {
+	rs := st.ruleByID(a.Rule)
 	if rs == nil {
 		return nil, nil
 	}
@@ -394,7 +394,7 @@ func (e *Engine) locate(a models.Alert) (*machine, *episode) {
 	}
 	if number, ok := rs.groups.find([]byte(keyOf(values))); ok && rs.alerts[number] {
 		if ep := of(number); ep != nil {
-			return e.at(rs, number), ep
+			return st.at(rs, number), ep
 		}
 	}
 	if !slices.ContainsFunc(rs.by, func(l byLabel) bool {
@@ -404,7 +404,7 @@ func (e *Engine) locate(a models.Alert) (*machine, *episode) {
 	}
 	for number := range rs.alerts { // the rule's labels hide those of the group
 		if ep := of(number); ep != nil {
-			return e.at(rs, number), ep
+			return st.at(rs, number), ep
 		}
 	}
 	return nil, nil
@@ -436,7 +436,7 @@ func (m *machine) newestValue() float64 {
 
 // LatenessFollows says whether the lateness of some rule follows the delays of logs.
 func (e *Engine) LatenessFollows() bool {
-	return slices.ContainsFunc(e.ruleSet.Load().rules, func(c *compiledRule) bool {
+	return slices.ContainsFunc(e.scanners.ruleSet.Load().rules, func(c *compiledRule) bool {
 		return c.rule.LatenessAuto
 	})
 }
@@ -445,8 +445,8 @@ func (e *Engine) LatenessFollows() bool {
 func (e *Engine) Watermarks() []WatermarkStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]WatermarkStatus, 0, len(e.watermarks.partitions))
-	for p, pt := range e.watermarks.partitions {
+	list := make([]WatermarkStatus, 0, len(e.state.watermarks.partitions))
+	for p, pt := range e.state.watermarks.partitions {
 		if pt.gone {
 			continue
 		}
@@ -473,17 +473,17 @@ func (e *Engine) Watermarks() []WatermarkStatus {
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := &e.total
+	t := &e.state.total
 	s := Stats{
 		Logs:        t.logs,
 		Rejected:    t.rejected,
 		Hits:        t.hits,
 		FutureTimes: t.futureTimes,
-		Now:         instant(e.watermarks.now),
+		Now:         instant(e.state.watermarks.now),
 	}
 	slowest := int64(never)
-	for _, rs := range e.rules {
-		firing, waiting, suppressed := e.phases(rs)
+	for _, rs := range e.state.rules {
+		firing, waiting, suppressed := e.state.phases(rs)
 		s.Rules++
 		s.Groups += rs.groups.live
 		s.Late += rs.late
@@ -498,7 +498,7 @@ func (e *Engine) Stats() Stats {
 		}
 	}
 	if slowest != never {
-		s.Watermark, s.Behind = instant(slowest+1), time.Duration(e.watermarks.now-slowest-1)
+		s.Watermark, s.Behind = instant(slowest+1), time.Duration(e.state.watermarks.now-slowest-1)
 	}
 	return s
 }
@@ -508,7 +508,7 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) Group(ruleID string, labels map[string]string) (GroupStatus, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rs := e.ruleByID(ruleID)
+	rs := e.state.ruleByID(ruleID)
 	if rs == nil {
 		return GroupStatus{}, false
 	}
@@ -519,7 +519,7 @@ func (e *Engine) Group(ruleID string, labels map[string]string) (GroupStatus, bo
 			values[i] = decode.LabelsText(envelopeLabels(rs.by, labels))
 		}
 	}
-	return e.group(rs, keyOf(values)), true
+	return e.state.group(rs, keyOf(values)), true
 }
 
 // envelopeLabels are the labels of a group that no other label of the rule gives.
@@ -535,21 +535,21 @@ func envelopeLabels(by []byLabel, labels map[string]string) map[string]string {
 func (e *Engine) Groups(ruleID string, most int) []GroupStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rs := e.ruleByID(ruleID)
+	rs := e.state.ruleByID(ruleID)
 	if rs == nil {
 		return nil
 	}
 	var list []GroupStatus
 	for number := range rs.groups.next {
 		if g := rs.groups.at(number); g.live && len(list) < most {
-			list = append(list, e.group(rs, g.key))
+			list = append(list, e.state.group(rs, g.key))
 		}
 	}
 	return list
 }
 
-func (e *Engine) ruleByID(id string) *ruleState {
-	for _, rs := range e.rules {
+func (st *state) ruleByID(id string) *ruleState {
+	for _, rs := range st.rules {
 		if rs.id == id || rs.rule.Name == id {
 			return rs
 		}
@@ -557,14 +557,14 @@ func (e *Engine) ruleByID(id string) *ruleState {
 	return nil
 }
 
-func (e *Engine) group(rs *ruleState, key string) GroupStatus {
+func (st *state) group(rs *ruleState, key string) GroupStatus {
 	s := GroupStatus{Rule: rs.id, Labels: rs.groupLabels(key), Watermark: rs.reached()}
 	number, ok := rs.groups.find([]byte(key))
 	if !ok {
 		s.Episodes = int64(rs.counters.last[key].episode)
 		return s
 	}
-	m := e.at(rs, number)
+	m := st.at(rs, number)
 	g := m.g
 	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(g.episodes), g.expected,
 		groupBytes+len(g.key)+g.win.Bytes()
@@ -593,11 +593,11 @@ type Explanation struct {
 func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rs := e.ruleByID(ruleID)
+	rs := e.state.ruleByID(ruleID)
 	if rs == nil {
 		return nil, false
 	}
-	p := e.ruleSet.Load()
+	p := e.scanners.ruleSet.Load()
 	d, err := decode.New(e.opts.decode(record.Topic), p.match.Load().Fields())
 	if err != nil {
 		return nil, true
@@ -618,7 +618,7 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 				Rule:       rs.id,
 				ReadsTopic: rs.reads(record.Topic),
 				Match:      match.Explain(rs.rule.Match, l, match.ListsOf(p.set)),
-				Group:      e.group(rs, key),
+				Group:      e.state.group(rs, key),
 			},
 		)
 	}, nil)
@@ -630,7 +630,7 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 func (e *Engine) Series(a models.Alert) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, ep := e.locate(a); ep != nil {
+	if _, ep := e.state.locate(a); ep != nil {
 		return slices.Clone(ep.points)
 	}
 	return nil

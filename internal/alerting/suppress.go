@@ -49,11 +49,11 @@ func newSuppressionState(c *compiledSuppression) *suppressionState {
 
 // suppressionOf returns the state of a suppression of a set, which may be older than the one in
 // use; nil when it is gone.
-func (e *Engine) suppressionOf(set *ruleSet, c *compiledSuppression) *suppressionState {
-	if set == e.ruleSet.Load() {
-		return e.suppressions[c.index]
+func (st *state) suppressionOf(set *ruleSet, c *compiledSuppression) *suppressionState {
+	if set == st.ruleSet {
+		return st.suppressions[c.index]
 	}
-	for _, s := range e.suppressions {
+	for _, s := range st.suppressions {
 		if s.fingerprint == c.fingerprint {
 			return s
 		}
@@ -133,7 +133,7 @@ func (s *suppressionState) expire(before int64) {
 // suppressed returns the suppression that mutes a group at an instant, and until when; until is not
 // after at when none does. A suppression without labels mutes every group; one with labels those
 // that have the same values.
-func (e *Engine) suppressed(rs *ruleState, key string, at int64) (name string, until int64) {
+func (st *state) suppressed(rs *ruleState, key string, at int64) (name string, until int64) {
 	until = always
 	for _, s := range rs.suppressedBy {
 		if to := s.until(s.keyFor(rs.compiledRule, key), at); to > until {

@@ -27,10 +27,10 @@ func (m *machine) transition(ep *episode, state models.AlertState, at int64, rea
 	if state == models.AlertFiring && !ep.fired && u.labelsAtFiring {
 		ep.labels = nil // until now they were those of an alert that did not fire
 	}
-	age := m.e.watermarks.now - at
-	replay := m.e.replaying(u, at)
+	age := m.state.watermarks.now - at
+	replay := m.state.replaying(u, at)
 	out := m.alertOf(ep, state, at, reason)
-	out.Historical = replay || age > int64(m.e.opts.maxAlertAge)
+	out.Historical = replay || age > int64(m.state.opts.maxAlertAge)
 	switch state {
 	case models.AlertFiring:
 		if !ep.fired {
@@ -54,7 +54,7 @@ func (m *machine) transition(ep *episode, state models.AlertState, at int64, rea
 	}
 	ep.notifiedLevel = ep.level
 	u.touch(m.number, m.g)
-	m.e.transitions = append(m.e.transitions, out)
+	m.state.transitions = append(m.state.transitions, out)
 	if !early && (state != models.AlertResolved || m.g.alert.phase == firing) {
 		m.passOn(out)
 	}
@@ -81,8 +81,8 @@ func (ep *episode) reach(value float64) {
 // passOn passes a transition on to the rules that read alerts. What fires early is passed on when
 // it is confirmed, so that what those rules see does not depend on the order of the logs.
 func (m *machine) passOn(out models.Alert) {
-	if m.e.ruleSet.Load().readsAlerts && !m.u.readsAlerts {
-		m.e.alertLogs = append(m.e.alertLogs, out)
+	if m.state.ruleSet.readsAlerts && !m.u.readsAlerts {
+		m.state.alertLogs = append(m.state.alertLogs, out)
 	}
 }
 
@@ -243,10 +243,10 @@ func place(p rule.Pos) string {
 }
 
 // takeTransitions takes what was decided since the last time, in the order of event time.
-func (e *Engine) takeTransitions() []models.Alert {
-	e.evaluateAlerts()
-	out := e.transitions
-	e.transitions = nil
+func (st *state) takeTransitions() []models.Alert {
+	st.evaluateAlerts()
+	out := st.transitions
+	st.transitions = nil
 	sortTransitions(out)
 	return out
 }

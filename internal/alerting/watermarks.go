@@ -161,6 +161,9 @@ func (r *recentTimes) reached() int64 {
 	}
 }
 
+// resumeAt takes over the time of the last advance before a restart.
+func (t *watermarks) resumeAt(now int64) { t.now, t.advanced = max(t.now, now), true }
+
 // advance moves the partitions in progress. Partitions that are missing from it hold nothing back
 // after a while.
 func (t *watermarks) advance(now int64, progress []models.Progress) {
