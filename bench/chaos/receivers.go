@@ -46,7 +46,14 @@ const trouble = 7 * time.Second
 // notice is one alert of one accepted notification.
 type notice struct {
 	change
-	merged []string // the episodes that it stands for as well
+	merged  []string // the newest episodes that it stands for as well
+	further int      // how many more it stands for, which it does not name
+}
+
+// timesFired is how often a message says that an alert fired.
+func timesFired(repeated string) (n int) {
+	fmt.Sscanf(repeated, "fired %d times", &n)
+	return n
 }
 
 // receiver is a webhook that keeps what it has accepted.
@@ -100,12 +107,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	for _, a := range body.Alerts {
+		merged := strings.Fields(a.Annotations["merged_alert_ids"])
 		r.notices = append(r.notices, notice{
 			change: change{
 				alert: alertName(a.Labels), severity: a.Labels["severity"], state: a.Status,
 				at: stamped(a.Annotations["event_time"]), id: a.Annotations["alert_id"],
 			},
-			merged: strings.Fields(a.Annotations["merged_alert_ids"]),
+			merged:  merged,
+			further: max(0, timesFired(a.Annotations["repeated"])-1-len(merged)),
 		})
 	}
 }

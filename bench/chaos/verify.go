@@ -197,16 +197,22 @@ func received(of string, decided []change, got []notice) *verdict {
 		over            bool
 	}
 	episodes := map[string]*episode{}
-	order := map[string]int{}
+	ordered := map[string][]*episode{} // by alert
 	for _, c := range decided {
 		e := episodes[c.id]
 		if e == nil {
-			order[c.alert]++
-			e = &episode{order: order[c.alert], c: c}
+			e = &episode{order: len(ordered[c.alert]), c: c}
 			episodes[c.id] = e
+			ordered[c.alert] = append(ordered[c.alert], e)
 		}
 		e.moved = e.moved || e.c.severity != c.severity
 		e.over = c.state == "resolved"
+	}
+	merge := func(m *episode) {
+		if !m.merged {
+			m.merged = true
+			v.merged++
+		}
 	}
 	newest := map[string]int{}    // episode, by labels
 	state := map[string]*notice{} // the last one, by labels
@@ -218,12 +224,19 @@ func received(of string, decided []change, got []notice) *verdict {
 		}
 		for _, id := range n.merged {
 			m := episodes[id]
-			switch {
-			case m == nil || m.c.alert != e.c.alert || m.order >= e.order:
+			if m == nil || m.c.alert != e.c.alert || m.order >= e.order {
 				v.wrong = append(v.wrong, n.String()+" names "+id+", which is no alert before it")
-			case !m.merged:
-				m.merged = true
-				v.merged++
+				continue
+			}
+			merge(m)
+		}
+		if n.further > 0 && len(n.merged) > 0 && episodes[n.merged[0]] != nil {
+			oldest := episodes[n.merged[0]] // that it names
+			for i, left := oldest.order-1, n.further; i >= 0 && left > 0; i-- {
+				if m := ordered[oldest.c.alert][i]; m.fired == 0 {
+					merge(m)
+					left--
+				}
 			}
 		}
 		labels := n.alert + " " + n.severity

@@ -196,6 +196,30 @@ func TestPendingFiringIsNotMerged(t *testing.T) {
 	}
 }
 
+// An alert that comes back to a severity again and again is one alert, and not several that were
+// merged.
+func TestReturnToASeverityIsNotMerged(t *testing.T) {
+	s := &state{Labels: packLabels(model.LabelSet{"alertname": "A", "severity": "warning"})}
+	b := newStates(nil, slog.New(slog.DiscardHandler), 0, nil)
+	for _, id := range []string{"1", "2", "2", "3", "3", "3", "3", "3"} {
+		b.push(s, step{Alert: pack(models.Alert{ID: id, State: models.AlertFiring})})
+		b.push(s, step{Alert: pack(models.Alert{ID: id, State: models.AlertResolved})})
+	}
+	if len(s.Steps) > maxSteps+2 {
+		t.Fatalf("%d steps wait", len(s.Steps))
+	}
+	merged := 0
+	for _, step := range s.Steps {
+		merged += step.Merged
+		if step.Merged != len(step.MergedIDs) || slices.Contains(step.MergedIDs, step.Alert.ID) {
+			t.Errorf("%s stands for %d more: %q", step.Alert.ID, step.Merged, step.MergedIDs)
+		}
+	}
+	if merged != 1 { // the first one waits, the second one is merged into the third
+		t.Errorf("%d alerts are merged, want 1", merged)
+	}
+}
+
 // The severities of an alert that change in one go are steps in the file, and the last one is what
 // the webhook knows.
 func TestSeverityStepsInOneGo(t *testing.T) {

@@ -334,16 +334,25 @@ func (s *state) compact() {
 		if i < 0 {
 			return
 		}
-		fired, next := s.Steps[i], &s.Steps[i+2]
-		next.Merged += fired.Merged + 1
-		next.MergedIDs = append(append(fired.MergedIDs, fired.Alert.ID), next.MergedIDs...)
-		next.MergedIDs = next.MergedIDs[max(0, len(next.MergedIDs)-maxMergedIDs):]
-		next.MergedSince = fired.MergedSince
-		if next.MergedSince.IsZero() {
-			next.MergedSince = fired.Alert.alert().StartsAt
-		}
+		s.Steps[i+2].merge(s.Steps[i])
 		s.Steps = slices.Delete(s.Steps, i, i+2)
 	}
+}
+
+// merge has a beginning stand for an earlier one as well. That may be of the same episode, which
+// had another severity in between: it is no other alert.
+func (t *step) merge(earlier step) {
+	ids := earlier.MergedIDs
+	if earlier.Alert.ID != t.Alert.ID {
+		ids = append(ids, earlier.Alert.ID)
+		t.Merged++
+		t.MergedSince = earlier.Alert.alert().StartsAt
+	}
+	if t.Merged += earlier.Merged; earlier.Merged > 0 {
+		t.MergedSince = earlier.MergedSince
+	}
+	t.MergedIDs = append(ids, t.MergedIDs...)
+	t.MergedIDs = t.MergedIDs[max(0, len(t.MergedIDs)-maxMergedIDs):]
 }
 
 // mergeable is the index of the first whole episode, which another one follows, and whose beginning
