@@ -165,6 +165,7 @@ func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 	for _, rs := range e.state.backfilling() {
 		if scratch == nil || scratch.state.byFingerprint[rs.fingerprint] != nil {
 			rs.backfilling, rs.backfillError = false, why
+			rs.changed = true // what was never saved is found new after a restart
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
@@ -24,6 +25,9 @@ import (
 // look up to the source's offsets, repeatedly. When few records remain it waits for the next
 // checkpoint, at which the main engine stands still: it reads the remaining records up to the
 // offsets that the main engine has applied, which then adopts its state. So each log counts once.
+//
+// In a cluster the leader does so, and all members adopt the state at one record of the frames
+// topic: see clusterbackfill.go.
 type backfills struct {
 	p    *process
 	bell chan struct{} // rules have changed
@@ -109,9 +113,16 @@ func (w *backfills) run(ctx context.Context) error {
 
 // next backfills and activates the new rules. It is false when there are none, or ctx is done.
 func (w *backfills) next(ctx context.Context) bool {
+	m := w.p.state.cluster
+	if m != nil && !m.leads() {
+		return false
+	}
 	scratch, past := w.p.state.BackfillEngine()
 	if scratch == nil {
 		return false
+	}
+	if m != nil && w.p.config.Limits.BackfillTimeout == 0 {
+		return m.skipBackfill(ctx, "") == nil
 	}
 	begin := w.position(ctx) // none of the logs after it has counted for the rules
 	if begin == nil {
@@ -121,7 +132,8 @@ func (w *backfills) next(ctx context.Context) bool {
 	log.Info("backfill started", "lookback", past)
 	err := w.read(ctx, &backfill{p: w.p, scratch: scratch}, w.p.config.Limits.BackfillTimeout,
 		w.since(begin, past))
-	if ctx.Err() == nil && err != nil && !errors.Is(err, errRestart) {
+	if ctx.Err() == nil && err != nil && !errors.Is(err, errRestart) &&
+		!errors.Is(err, errNotLeading) {
 		log.Error("backfill failed; the rules start with logs since they were added", "error", err)
 		scratch, _ = w.p.state.BackfillEngine()
 		if scratch == nil {
@@ -130,11 +142,14 @@ func (w *backfills) next(ctx context.Context) bool {
 		err = w.read(ctx, &backfill{p: w.p, scratch: scratch, why: err.Error(), next: begin},
 			max(w.p.config.Limits.BackfillTimeout/10, time.Second), time.Time{})
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errNotLeading) {
 		return false
 	}
 	if err != nil && !errors.Is(err, errRestart) {
 		log.Error("backfill failed; the rules start without past logs", "error", err)
+		if m != nil {
+			return m.skipBackfill(ctx, err.Error()) == nil
+		}
 		w.p.state.SkipBackfill(scratch, err.Error())
 	}
 	return true
@@ -146,6 +161,9 @@ func (w *backfills) position(ctx context.Context) offsets {
 		w.mu.Lock()
 		reached := w.reached
 		w.mu.Unlock()
+		if m := w.p.state.cluster; m != nil {
+			reached = m.stands()
+		}
 		if len(reached) > 0 {
 			return reached
 		}
@@ -153,6 +171,7 @@ func (w *backfills) position(ctx context.Context) offsets {
 		case <-ctx.Done():
 			return nil
 		case <-w.moved:
+		case <-w.p.state.cluster.movedOn():
 		}
 	}
 }
@@ -218,6 +237,8 @@ func (w *backfills) approach(r *backfill, from time.Time) error {
 			return context.Cause(r.ctx)
 		case errors.Is(err, errBehind):
 			continue
+		case errors.Is(err, errNotLeading), errors.Is(err, cluster.ErrPastTooLarge):
+			return err
 		}
 		if failures++; failures == backfillFailures {
 			return err
@@ -229,6 +250,9 @@ func (w *backfills) approach(r *backfill, from time.Time) error {
 
 // offer waits for the next checkpoint and its result.
 func (w *backfills) offer(r *backfill) error {
+	if m := w.p.state.cluster; m != nil {
+		return m.finishBackfill(r)
+	}
 	w.mu.Lock()
 	w.waiting = r
 	w.mu.Unlock()

@@ -263,6 +263,9 @@ func (m *clusterMember) setRules(r cluster.Rules) error {
 		return err
 	}
 	m.p.set.Store(set)
+	if m.p.backfills != nil {
+		m.p.backfills.changed()
+	}
 	m.log.Info("rules of the cluster are in force", "rules", len(set.Rules),
 		"version", fmt.Sprintf("%08x", uint32(r.Hash)))
 	ring(m.p.retentions.bell)
@@ -526,6 +529,7 @@ func (m *clusterMember) checkLead(still bool) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.notifies = true
+			ring(m.p.backfills.bell)
 		})
 	case end:
 		m.log.Info("this member no longer leads the cluster")
@@ -703,7 +707,7 @@ func (m *clusterMember) await(ctx context.Context, end int64) error {
 }
 
 // save takes a checkpoint, and has it written while the fold goes on. It does not when the last one
-// is not written yet.
+// is not written yet, or new rules are about to go live.
 func (m *clusterMember) save() bool {
 	select {
 	case m.saving <- struct{}{}:
@@ -712,6 +716,10 @@ func (m *clusterMember) save() bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.fold.MaySave() {
+		<-m.saving
+		return false
+	}
 	write := m.p.state.checkpoint([]models.SourcePosition{{
 		Cluster: m.source.Cluster, TopicID: m.source.TopicID, Topic: m.source.Topic,
 		Next: m.fold.Next(), Committed: -1, Epoch: -1,

@@ -49,8 +49,12 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 	}
 	gone, err := m.applyRest(ctx, source, next)
 	if err != nil {
-		return nil, fmt.Errorf("data_dir %s holds the state of a member of a cluster, with which an "+
-			"instance without one cannot go on: %w", p.config.DataDir, err)
+		return nil, fmt.Errorf(
+			"data_dir %s holds the state of a member of a cluster, with which an "+
+				"instance without one cannot go on: %w",
+			p.config.DataDir,
+			err,
+		)
 	}
 	left := m.fold.Leave()
 	err = notify.Continue(string(p.config.DataDir), p.logger, left.Notified, left.Silences)
@@ -104,7 +108,8 @@ func (p *process) formerMember() (*clusterMember, error) {
 		values: newRecorded(p.config.Kafka.RecordsTopic, p.topics, p.logger, hidden),
 	}
 	p.state.values.cluster = m
-	p.state.Engine = alerting.NewEngine(append(p.engineOptions(hidden), alerting.WithFrames())...)
+	p.state.Engine = alerting.NewEngine(append(p.engineOptions(hidden),
+		alerting.WithFrames(), alerting.WithBackfill())...)
 	o := p.config.source()
 	o.Client.Dial = p.network.dial
 	var err error
@@ -138,9 +143,14 @@ func (m *clusterMember) applyRest(
 		return false, err
 	}
 	if id != source.TopicID || next < start || next > end {
-		return false, fmt.Errorf("topic %q has the records from offset %d to %d, and the state goes on at "+
-			"%d; take another member's data_dir, or start this one as a member until it has caught up",
-			m.home.Topic, start, end, next)
+		return false, fmt.Errorf(
+			"topic %q has the records from offset %d to %d, and the state goes on at "+
+				"%d; take another member's data_dir, or start this one as a member until it has caught up",
+			m.home.Topic,
+			start,
+			end,
+			next,
+		)
 	}
 	if !wait.Sleep(ctx, leaveQuiet) {
 		return false, ctx.Err()

@@ -203,7 +203,8 @@ func (p *process) openState(ctx context.Context, set *rule.Set) (err error) {
 	p.state = &state{store: p.store, values: newRecorded(topic, p.topics, p.logger, p.registry)}
 	options := p.engineOptions(p.registry)
 	if p.config.Cluster.Enabled {
-		return p.openStateOfCluster(set, append(options, alerting.WithFrames()))
+		return p.openStateOfCluster(set, append(options, alerting.WithFrames(),
+			alerting.WithBackfill()))
 	}
 	if p.config.Limits.BackfillTimeout > 0 {
 		options = append(options, alerting.WithBackfill())
@@ -243,14 +244,12 @@ func (p *process) engineOptions(r prometheus.Registerer) []alerting.Option {
 }
 
 // openStateOfCluster is openState for a member of a cluster. The rules in force are those of the
-// cluster, and what new ones missed is not read.
+// cluster. Whether new ones wait for their past is not for a member to say, so all wait, and the
+// leader lets them go.
 func (p *process) openStateOfCluster(set *rule.Set, options []alerting.Option) error {
 	p.state.Engine = alerting.NewEngine(options...)
-	if err := p.openCluster(set); err != nil {
-		return err
-	}
 	p.backfills = newBackfills(p)
-	return nil
+	return p.openCluster(set)
 }
 
 // openNotifier checks routes and receivers, and gives the notifier the firing alerts before it can

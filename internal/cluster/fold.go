@@ -24,6 +24,9 @@ type Engine interface {
 	Advance(now time.Time, progress []models.Progress)
 	ResumeAt(now time.Time)
 	Resolve(alertID, reason string) bool
+	BackfillEngine() (*alerting.Engine, time.Duration)
+	FinishBackfill(scratch *alerting.Engine, why string)
+	SkipBackfill(scratch *alerting.Engine, why string)
 }
 
 // FoldOptions are what a fold works with.
@@ -93,6 +96,7 @@ type Fold struct {
 	silences  map[string]silence
 	snapshots []Stored
 	inherited bool // from an instance without a cluster
+	cut       *cut // nil for none
 
 	// the time of records when the last snapshot was announced; of the first record before that
 	since      time.Time
@@ -146,6 +150,9 @@ func (f *Fold) Apply(offset int64, at time.Time, b []byte) error {
 	if f.since.IsZero() {
 		f.since = f.now
 	}
+	if f.cut != nil && f.now.Sub(f.cut.at) > cutMost {
+		f.cut = nil
+	}
 	if len(b) > 0 && b[0] > recordVersion {
 		return &VersionError{offset, b[0]}
 	}
@@ -189,7 +196,7 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 			f.jump(j)
 		}
 	case kindClaim:
-		f.leader, f.epoch = by, f.applying
+		f.leader, f.epoch, f.cut = by, f.applying, nil
 		f.counts.Claims++
 	case kindTick:
 		var t tick
@@ -231,6 +238,18 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 			return nil
 		}
 		return f.setRules(r)
+	case kindCut:
+		var c cutRecord
+		if read(&c) {
+			f.cutHere(c)
+		}
+	case kindPast:
+		f.past(b)
+	case kindLive:
+		var l liveRecord
+		if read(&l) {
+			f.live(l)
+		}
 	case kindMember:
 		var m Member
 		if read(&m) {
@@ -279,12 +298,13 @@ func (f *Fold) frame(by Author, b []byte) error {
 
 func (f *Fold) spans(by Author, frame *Frame) {
 	err := f.reader.Reset(frame.Spans)
+	var applied []int64 // from which offset on, by span; -1 for not
 	for err == nil {
 		at, more, failed := f.reader.Next()
 		if err = failed; err != nil || !more {
 			break
 		}
-		verdict, from := Version, int64(0)
+		verdict, from, since := Version, int64(0), int64(-1)
 		before, known := f.positions[at.Partition]
 		if frame.Rules == f.rules.Hash {
 			from, verdict = f.positions.Accept(at)
@@ -294,11 +314,15 @@ func (f *Fold) spans(by Author, frame *Frame) {
 			if scan, err = f.reader.Scan(from); err == nil {
 				f.moved(at.Partition)
 				f.o.Engine.Apply(scan)
+				since = from
 			} else if known { // it is as if it had not come
 				f.positions[at.Partition] = before
 			} else {
 				delete(f.positions, at.Partition)
 			}
+		}
+		if f.cut != nil {
+			applied = append(applied, since)
 		}
 		f.counts.Spans[verdict]++
 		f.refused = f.refused || by == f.o.Self && verdict != Applied && verdict != Known
@@ -306,6 +330,10 @@ func (f *Fold) spans(by Author, frame *Frame) {
 	if err != nil {
 		f.counts.Damaged++
 		f.refused = f.refused || by == f.o.Self
+	}
+	if len(applied) > 0 {
+		f.cut.spans = append(f.cut.spans, appliedFrame{bytes.Clone(frame.Spans), applied})
+		f.keep(len(frame.Spans))
 	}
 }
 
@@ -430,7 +458,10 @@ func (f *Fold) setRules(r Rules) error {
 	if err := f.o.SetRules(r); err != nil {
 		return fmt.Errorf("the rules that the other members have in force: %w", err)
 	}
-	f.rules, f.newRules, f.refused = r, true, true
+	if f.rules.Hash == 0 { // nothing was read before
+		f.o.Engine.SkipBackfill(nil, "")
+	}
+	f.rules, f.newRules, f.refused, f.cut = r, true, true, nil
 	return nil
 }
 

@@ -34,6 +34,9 @@ const (
 	kindRemove   = 'G' // a topic is gone
 	kindSnapshot = 'N' // a snapshot is in its topic
 	kindWritten  = 'W' // recorded values up to one are on their topic
+	kindCut      = 'K' // the past of new rules ends here
+	kindPast     = 'B' // a part of their state there
+	kindLive     = 'L' // they go live
 )
 
 // Author identifies a member from its start to its end.
