@@ -23,6 +23,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/internal/wait"
@@ -780,10 +781,12 @@ func (m *clusterMember) appended(ctx context.Context, record []byte) (int64, err
 }
 
 // publish passes on what the next leader has to know.
-func (m *clusterMember) publish(_ models.Partition, key string, value []byte) {
-	m.append(cluster.PutRecord(m.self, cluster.Put{
-		Epoch: m.epoch.Load(), Key: key, Value: value,
-	}), m.noted)
+func (m *clusterMember) publish(_ models.Partition, entries []notify.Entry) {
+	p := cluster.Put{Epoch: m.epoch.Load(), Entries: make([]cluster.Entry, len(entries))}
+	for i, e := range entries {
+		p.Entries[i] = cluster.Entry(e)
+	}
+	m.append(cluster.PutRecord(m.self, p), m.noted)
 }
 
 // wroteValues says that values of record rules up to one are on their topic.

@@ -416,12 +416,13 @@ func (f *Fold) removeTopic(topic string) {
 }
 
 func (f *Fold) put(p Put) {
-	f.dirty[p.Key] = true
-	if len(p.Value) == 0 {
-		delete(f.notified, p.Key)
-		return
+	for _, e := range p.Entries {
+		if f.dirty[e.Key] = true; len(e.Value) == 0 {
+			delete(f.notified, e.Key)
+		} else {
+			f.notified[e.Key] = e.Value
+		}
 	}
-	f.notified[p.Key] = p.Value
 }
 
 // silence is a silence of some member, as it came.

@@ -442,8 +442,8 @@ func TestFoldRemovesTopic(t *testing.T) {
 func TestFoldFollowsLastClaim(t *testing.T) {
 	f := newFolder(t, 1)
 	for i, r := range [][]byte{
-		Claim(1), PutRecord(1, Put{Epoch: 0, Key: "a", Value: []byte("x")}), Tick(1, 0, 7), Claim(2),
-		PutRecord(1, Put{Epoch: 0, Key: "b", Value: []byte("y")}), Covers(1, 0, 99), Tick(1, 0, 8),
+		Claim(1), PutRecord(1, Put{Epoch: 0, Entries: []Entry{{"a", []byte("x")}}}), Tick(1, 0, 7), Claim(2),
+		PutRecord(1, Put{Epoch: 0, Entries: []Entry{{"b", []byte("y")}}}), Covers(1, 0, 99), Tick(1, 0, 8),
 	} {
 		if err := f.Apply(int64(i), start, r); err != nil {
 			t.Fatal(err)

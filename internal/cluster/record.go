@@ -26,7 +26,7 @@ const (
 	kindClaim    = 'C' // the author leads from here on; the offset is its epoch
 	kindTick     = 'T' // the leader of an epoch lives
 	kindCovers   = 'V' // decisions up to one are in the notification state
-	kindPut      = 'P' // an entry of the notification state
+	kindPut      = 'P' // entries of the notification state
 	kindSilence  = 'S' // a silence, by any member
 	kindResolve  = 'R' // an alert is resolved by hand, by any member
 	kindRules    = 'U' // the rules in force
@@ -68,9 +68,14 @@ type Jump struct {
 	Reason     string `json:"reason"`
 }
 
-// Put sets an entry of the notification state; without a value it deletes it.
+// Put sets entries of the notification state, all of them or none.
 type Put struct {
-	Epoch int64  `json:"epoch"`
+	Epoch   int64   `json:"epoch"`
+	Entries []Entry `json:"entries"`
+}
+
+// Entry is an entry of the notification state; without a value it is deleted.
+type Entry struct {
 	Key   string `json:"key"`
 	Value []byte `json:"value,omitempty"`
 }
@@ -158,7 +163,7 @@ func Covers(by Author, epoch int64, seq Seq) []byte {
 	return record(kindCovers, by, covers{epoch, seq})
 }
 
-// PutRecord is the record of an entry of the notification state.
+// PutRecord is the record of entries of the notification state.
 func PutRecord(by Author, p Put) []byte { return record(kindPut, by, p) }
 
 // Silence is the record of a silence.

@@ -18,7 +18,7 @@ func (n *Notifier) StateHealth() error { return n.wal.err() }
 // CapacityHealth returns an error while a limit holds back some notifications: more alerts fire
 // than there are places for, or the queue of the file or topic is full. All others are sent.
 func (n *Notifier) CapacityHealth() error {
-	return errors.Join(n.states.health(), n.queue.health())
+	return errors.Join(n.states.health(), n.queueHealth())
 }
 
 // Health returns an error while receivers may not be notified: one has failed for a minute.

@@ -66,7 +66,7 @@ func (n *Notifier) reportHeld() {
 	n.setInternal(heldAlert, "critical", fmt.Sprintf(
 		"%d alerts wait to be notified, most of rule %s, because too many fire", held, rule,
 	), held > 0, now)
-	waiting, bytes, _ := n.queue.waiting()
+	waiting, bytes, _ := n.waiting()
 	n.setInternal(queueAlert, "critical", fmt.Sprintf(
 		"%d notifications wait for the file or topic; beyond %d bytes the oldest are dropped",
 		waiting, n.opts.MaxQueueBytes,

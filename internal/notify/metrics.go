@@ -48,7 +48,7 @@ func newMetrics(reg prometheus.Registerer, n *Notifier) *metrics {
 		Name: "alert_engine_notification_queue_length",
 		Help: "Notifications that wait for the file or topic.",
 	}, func() float64 {
-		waiting, _, _ := n.queue.waiting()
+		waiting, _, _ := n.waiting()
 		return float64(waiting)
 	})
 	reg.MustRegister(m.attempts, m.notNotified, m.last, m.dropped, m.limited, held, waiting)

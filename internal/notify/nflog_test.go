@@ -65,7 +65,7 @@ func TestPublishingUnderLock(t *testing.T) {
 	home := models.Partition{Topic: "logs"}
 	published := 0
 	b := newStates(nil, slog.New(slog.DiscardHandler), 0,
-		func(models.Partition, string, []byte) { published++ })
+		func(models.Partition, []Entry) { published++ })
 	b.homes[home] = true
 	pass := b.passOf(home)
 	b.mu.Lock()

@@ -181,7 +181,8 @@ type Notifier struct {
 	logger     *slog.Logger
 	wal        *wal
 	states     *states
-	queue      *sinkQueue
+	queue      *sinkQueue // of the process's own alerts in a cluster
+	shared     *sinkQueue // of a cluster's
 	nflog      *notificationLog
 	mirror     mirror
 	silences   *silence.Silences
@@ -236,13 +237,13 @@ func New(o Options) (*Notifier, error) {
 		return nil, err
 	}
 	n.states = newStates(n.wal, o.Logger, o.MaxAlerts, o.Publish)
-	n.queue = newSinkQueue(n)
-	n.states.enqueue, n.states.home = n.queue.add, o.Home
+	n.queue, n.shared = newSinkQueue(n, n.wal.put, n.wal.remove), n.sharedQueue()
+	n.states.enqueue, n.states.home = n.enqueue, o.Home
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.queue.restore(time.Now())
-	n.queue.configure(p.sinks)
+	n.configureQueues(p.sinks)
 	n.states.restore(o.Firing, time.Now(), n.whole, n.takeOutbox)
 	n.opts.Firing = nil // there may be very many
 	return n, nil
@@ -380,7 +381,7 @@ func (n *Notifier) swap(p *receiverConfig) {
 	defer n.swapping.Unlock()
 	n.config.Store(p)
 	n.receivers.reset()
-	n.queue.configure(p.sinks)
+	n.configureQueues(p.sinks)
 	if !n.running {
 		return
 	}

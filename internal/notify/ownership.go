@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -31,9 +32,50 @@ import (
 // published.
 type Changelog map[string][]byte
 
-// Publish passes on, under a key, what the next leader has to know; nil takes it back. It must not
-// block.
-type Publish func(home models.Partition, key string, value []byte)
+// Publish passes on what the next leader has to know, which gets all of the entries, or none. It must
+// not block.
+type Publish func(home models.Partition, entries []Entry)
+
+// Entry is what is known under a key; without a value it is taken back.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// publisher passes on together what is one change: a leader that is killed in the middle would leave
+// a transition that counts as notified, and is not in the queue of the file and the topic.
+type publisher struct {
+	publish Publish
+
+	mu       sync.Mutex // guards what follows, and the order of what is passed on
+	together bool
+	home     models.Partition
+	waiting  []Entry
+}
+
+func (p *publisher) pass(home models.Partition, key string, value []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.together {
+		p.home, p.waiting = home, append(p.waiting, Entry{key, value})
+		return
+	}
+	p.publish(home, []Entry{{key, value}})
+}
+
+// asOne passes on together what is passed on during a call, by any goroutine.
+func (p *publisher) asOne(f func()) {
+	p.mu.Lock()
+	p.together = true
+	p.mu.Unlock()
+	f()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.together = false; len(p.waiting) > 0 {
+		p.publish(p.home, p.waiting)
+		p.waiting = nil
+	}
+}
 
 // How long a state is kept whose home another member may have.
 const dormancy = 7 * 24 * time.Hour
@@ -45,6 +87,7 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	home := n.opts.Home
 	n.nflog.mergeAll(notified, n.logger)
 	n.states.own(home, notified)
+	n.shared.lead(notified)
 	n.mirror.lead(n, firing)
 	n.entering.Lock()
 	n.taken = 0 // from the start: members that led since may lack what we took when we led before
@@ -129,6 +172,7 @@ func Continue(dataDir string, logger *slog.Logger, notified Changelog, silences 
 	for _, key := range known {
 		w.remove(key)
 	}
+	continueQueue(w, notified, now)
 	for key, value := range notified {
 		switch {
 		case strings.HasPrefix(key, keyAlert):
@@ -211,7 +255,7 @@ func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	}
 	l := n.pipeline.Load()
 	for l != nil && ctx.Err() == nil &&
-		(n.states.unsent(homes) || l.dispatcher.isBusy() || n.queue.busy()) {
+		(n.states.unsent(homes) || l.dispatcher.isBusy() || n.busyQueues()) {
 		n.dispatch(time.Now())
 		wait(ctx, 20*time.Millisecond)
 	}
@@ -219,6 +263,7 @@ func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	n.mirror.refreshing.Lock()
 	defer n.mirror.refreshing.Unlock()
 	gone := n.states.release(homes, time.Now())
+	n.shared.reset()
 	if l != nil && len(gone) > 0 {
 		// The alerts leave the API and inhibition.
 		if err := n.alerts.Put(context.Background(), gone...); err != nil {
@@ -319,7 +364,7 @@ func (b *states) replace(home models.Partition, published Changelog) {
 			e := &episode{}
 			if json.Unmarshal(value, e) != nil ||
 				!e.End.IsZero() && time.Since(e.End) > episodeMemory {
-				b.publish(home, key, nil)
+				b.publish.pass(home, key, nil)
 				continue
 			}
 			b.wal.put(key, string(value), e.expires())

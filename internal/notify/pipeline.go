@@ -181,6 +181,7 @@ func (n *Notifier) startPipeline(p *receiverConfig) *pipeline {
 	}
 	for _, s := range p.sinks {
 		l.running.Go(func() { n.queue.drain(l, s) })
+		l.running.Go(func() { n.shared.drain(l, s) })
 	}
 	return l
 }

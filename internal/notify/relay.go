@@ -125,7 +125,8 @@ func (n *Notifier) acknowledge() {
 // and notes why not, if not.
 func (n *Notifier) takeOne(a models.Alert, now time.Time) {
 	a = n.config.Load().enrich(a)
-	reason, detail := n.decide(a, now)
+	var reason, detail string
+	n.states.publish.asOne(func() { reason, detail = n.decide(a, now) })
 	if reason != "" {
 		n.metrics.notNotified.WithLabelValues(reason).Inc()
 	}
@@ -196,7 +197,7 @@ func (n *Notifier) drain() {
 	n.dispatch(time.Now())
 	n.acknowledge()
 	l := n.pipeline.Load()
-	for ctx.Err() == nil && (l.dispatcher.isBusy() || n.queue.busy()) {
+	for ctx.Err() == nil && (l.dispatcher.isBusy() || n.busyQueues()) {
 		wait(ctx, 20*time.Millisecond)
 	}
 }

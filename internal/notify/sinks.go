@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +22,9 @@ import (
 // are made when the transition is taken from the outbox, and are in the write-ahead log until all
 // sinks have them. So what is written twice, because we could not know that it was written, is the
 // same to the last byte.
+//
+// In a cluster the leader publishes its queue, and the next leader goes on with it. Alerts of the
+// process itself are in a queue of their own, which others do not have.
 
 const (
 	fileSink     = "file"
@@ -31,8 +36,9 @@ const (
 
 // sink is a destination of the queue.
 type sink struct {
-	kind string // names its position in the queue
-	to   sinkWriter
+	kind    string // names its position in the queue
+	to      sinkWriter
+	writing chan struct{} // one queue at a time; not a mutex, since writing takes long
 }
 
 // sinkWriter writes lines in order, and returns when they are safe.
@@ -48,13 +54,13 @@ func newSinks(o Options) (list []*sink, err error) {
 		if err := f.check(); err != nil {
 			return nil, err
 		}
-		list = append(list, &sink{fileSink, f})
+		list = append(list, &sink{fileSink, f, make(chan struct{}, 1)})
 	}
 	if o.Topic != "" {
 		if o.Writer == nil {
 			return nil, errors.New("there is no Kafka to write the topic of notifications to")
 		}
-		list = append(list, &sink{topicSink, &topic{o.Topic, o.Writer}})
+		list = append(list, &sink{topicSink, &topic{o.Topic, o.Writer}, make(chan struct{}, 1)})
 	}
 	return list, nil
 }
@@ -73,7 +79,9 @@ type queued struct {
 
 // sinkQueue is the notifications that some sink does not have yet.
 type sinkQueue struct {
-	n *Notifier
+	n      *Notifier
+	put    func(key, value string, expires time.Time)
+	remove func(key string)
 
 	mu       sync.Mutex          // guards what follows
 	items    []queued            // oldest first, with some that are dropped
@@ -84,12 +92,17 @@ type sinkQueue struct {
 	position map[string]uint64 // by sink: the last notification that it has
 	active   map[string]bool   // sinks of the present configuration
 	dropped  int64
+	terms    int // counts the resets
 	changed  chan struct{}
 }
 
-func newSinkQueue(n *Notifier) *sinkQueue {
+func newSinkQueue(
+	n *Notifier, put func(key, value string, expires time.Time), remove func(key string),
+) *sinkQueue {
 	return &sinkQueue{
 		n:        n,
+		put:      put,
+		remove:   remove,
 		next:     1,
 		position: map[string]uint64{},
 		active:   map[string]bool{},
@@ -100,28 +113,131 @@ func newSinkQueue(n *Notifier) *sinkQueue {
 
 // restore reads the queue from the write-ahead log.
 func (q *sinkQueue) restore(now time.Time) {
-	q.n.wal.each(keyPosition, now, func(kind, value string) {
+	var restored []queued
+	read := func(prefix string) func(key, value string) {
+		return func(key, value string) { restored = q.read(restored, prefix+key, []byte(value)) }
+	}
+	q.n.wal.each(keyPosition, now, read(keyPosition))
+	q.n.wal.each(keyQueued, now, read(keyQueued))
+	q.fill(restored)
+}
+
+// read reads an entry of the write-ahead log, or one that was published: a position, or a
+// notification, which it appends to a list.
+func (q *sinkQueue) read(list []queued, key string, value []byte) []queued {
+	if kind, ok := strings.CutPrefix(key, keyPosition); ok {
 		var seq uint64
-		if json.Unmarshal([]byte(value), &seq) == nil {
+		if json.Unmarshal(value, &seq) == nil {
 			q.position[kind] = seq
 			q.next = max(q.next, seq+1)
 		}
-	})
-	var restored []queued
-	q.n.wal.each(keyQueued, now, func(key, value string) {
-		var one queued
-		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil ||
-			json.Unmarshal([]byte(value), &one) != nil {
-			q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
-			return
-		}
-		restored = append(restored, one)
-		q.next = max(q.next, one.Seq+1)
-	})
-	slices.SortFunc(restored, func(a, b queued) int { return cmp.Compare(a.Seq, b.Seq) })
-	for _, one := range restored {
+		return list
+	}
+	number, ok := strings.CutPrefix(key, keyQueued)
+	if !ok {
+		return list
+	}
+	var one queued
+	if _, err := fmt.Sscanf(number, "%d", &one.Seq); err != nil ||
+		json.Unmarshal(value, &one) != nil {
+		q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
+		return list
+	}
+	q.next = max(q.next, one.Seq+1)
+	return append(list, one)
+}
+
+// fill makes the queue of notifications in any order.
+func (q *sinkQueue) fill(list []queued) {
+	slices.SortFunc(list, func(a, b queued) int { return cmp.Compare(a.Seq, b.Seq) })
+	for _, one := range list {
 		q.append(one)
 	}
+}
+
+// sharedQueue makes the queue that a leader publishes; it has nothing while we do not lead.
+func (n *Notifier) sharedQueue() *sinkQueue {
+	home := n.opts.Home
+	pass := n.states.passOf(home)
+	return newSinkQueue(n, func(key, value string, _ time.Time) { pass(key, []byte(value)) },
+		func(key string) { pass(key, nil) })
+}
+
+// lead goes on with the queue of the former leader.
+func (q *sinkQueue) lead(notified Changelog) {
+	q.reset()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []queued
+	for key, value := range notified {
+		list = q.read(list, key, value)
+	}
+	q.fill(list)
+	q.begin()
+	q.trim()
+	q.wake()
+}
+
+// reset empties the queue, which another member goes on with.
+func (q *sinkQueue) reset() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.items, q.gone, q.sizes, q.ofRule = nil, 0, fair.Sizes{}, map[string][]uint64{}
+	q.next, q.position = 1, map[string]uint64{}
+	q.terms++
+	q.wake()
+}
+
+func (q *sinkQueue) wake() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// continueQueue has an instance without a cluster go on with what a leader had queued.
+func continueQueue(w *wal, notified Changelog, now time.Time) {
+	last := uint64(0)
+	for _, prefix := range []string{keyPosition, keyQueued} {
+		w.each(prefix, now, func(key, value string) {
+			var seq uint64
+			if prefix == keyPosition {
+				_ = json.Unmarshal([]byte(value), &seq)
+			} else {
+				_, _ = fmt.Sscanf(key, "%d", &seq)
+			}
+			last = max(last, seq)
+		})
+	}
+	for _, key := range slices.Sorted(maps.Keys(notified)) {
+		if strings.HasPrefix(key, keyQueued) {
+			last++
+			w.put(queueKey(last), string(notified[key]), time.Time{})
+		}
+	}
+}
+
+// enqueue queues a transition where its alert belongs.
+func (n *Notifier) enqueue(a models.Alert) {
+	if a.Home != (models.Partition{}) {
+		n.shared.add(a)
+		return
+	}
+	n.queue.add(a)
+}
+
+func (n *Notifier) configureQueues(sinks []*sink) {
+	n.queue.configure(sinks)
+	n.shared.configure(sinks)
+}
+
+func (n *Notifier) busyQueues() bool { return n.queue.busy() || n.shared.busy() }
+
+// waiting is how many notifications wait for the sinks, and how many were dropped.
+func (n *Notifier) waiting() (notifications, bytes int, dropped int64) {
+	for _, q := range []*sinkQueue{n.queue, n.shared} {
+		waits, size, gone := q.waiting()
+		notifications, bytes, dropped = notifications+waits, bytes+size, dropped+gone
+	}
+	return notifications, bytes, dropped
 }
 
 func (q *sinkQueue) append(one queued) {
@@ -137,17 +253,24 @@ func (q *sinkQueue) configure(sinks []*sink) {
 	q.active = map[string]bool{}
 	for _, s := range sinks {
 		q.active[s.kind] = true
-		if _, known := q.position[s.kind]; !known {
-			q.advance(s.kind, q.next-1)
+	}
+	q.begin()
+	q.trim()
+}
+
+// begin has a sink that has no position begin with the next transition.
+func (q *sinkQueue) begin() {
+	for kind := range q.active {
+		if _, known := q.position[kind]; !known {
+			q.advance(kind, q.next-1)
 		}
 	}
 	for kind := range q.position {
 		if !q.active[kind] {
 			delete(q.position, kind)
-			q.n.wal.remove(keyPosition + kind)
+			q.remove(keyPosition + kind)
 		}
 	}
-	q.trim()
 }
 
 // add queues a transition for all sinks.
@@ -169,7 +292,7 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	q.next++
 	if value, err := json.Marshal(&one); err == nil {
-		q.n.wal.put(queueKey(one.Seq), string(value), time.Time{})
+		q.put(queueKey(one.Seq), string(value), time.Time{})
 	}
 	q.append(one)
 	for q.sizes.Total() > int64(q.n.opts.MaxQueueBytes) && len(q.items)-q.gone > 1 {
@@ -177,8 +300,7 @@ func (q *sinkQueue) add(a models.Alert) {
 		q.n.metrics.dropped.Inc()
 		q.drop()
 	}
-	close(q.changed)
-	q.changed = make(chan struct{})
+	q.wake()
 }
 
 // drop drops the oldest notification of the rule that has most of the queue, so that a flood of one
@@ -206,7 +328,7 @@ func (q *sinkQueue) forget(one *queued) {
 	} else {
 		delete(q.ofRule, one.Rule)
 	}
-	q.n.wal.remove(queueKey(one.Seq))
+	q.remove(queueKey(one.Seq))
 }
 
 // trim drops what all sinks have.
@@ -229,11 +351,12 @@ func (q *sinkQueue) trim() {
 func (q *sinkQueue) advance(kind string, seq uint64) {
 	q.position[kind] = seq
 	value, _ := json.Marshal(seq)
-	q.n.wal.put(keyPosition+kind, string(value), time.Time{})
+	q.put(keyPosition+kind, string(value), time.Time{})
 }
 
-// batch returns what a sink does not have yet, and a channel that is closed when there is more.
-func (q *sinkQueue) batch(kind string) (list []queued, changed <-chan struct{}) {
+// batch returns what a sink does not have yet, of which term it is, and a channel that is closed when
+// there is more.
+func (q *sinkQueue) batch(kind string) (list []queued, term int, changed <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, one := range q.items {
@@ -243,7 +366,7 @@ func (q *sinkQueue) batch(kind string) (list []queued, changed <-chan struct{}) 
 			}
 		}
 	}
-	return list, q.changed
+	return list, q.terms, q.changed
 }
 
 func (q *sinkQueue) busy() bool {
@@ -252,26 +375,25 @@ func (q *sinkQueue) busy() bool {
 	return len(q.items) > q.gone
 }
 
-// waiting is how many notifications wait for the sinks, and how many were dropped.
 func (q *sinkQueue) waiting() (notifications, bytes int, dropped int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.items) - q.gone, int(q.sizes.Total()), q.dropped
 }
 
-func (q *sinkQueue) health() error {
-	_, bytes, dropped := q.waiting()
+func (n *Notifier) queueHealth() error {
+	_, bytes, dropped := n.waiting()
 	switch {
 	case dropped > 0:
 		return fmt.Errorf(
 			"%d notifications to the file or topic were dropped, because more than %d bytes waited",
-			dropped, q.n.opts.MaxQueueBytes,
+			dropped, n.opts.MaxQueueBytes,
 		)
-	case bytes > q.n.opts.MaxQueueBytes/10*8:
+	case bytes > n.opts.MaxQueueBytes/10*8:
 		return fmt.Errorf(
 			"%d bytes of notifications wait for the file or topic; beyond %d the oldest are dropped",
 			bytes,
-			q.n.opts.MaxQueueBytes,
+			n.opts.MaxQueueBytes,
 		)
 	}
 	return nil
@@ -281,9 +403,9 @@ func (q *sinkQueue) health() error {
 // and less often, until it has everything, in order.
 func (q *sinkQueue) drain(l *pipeline, s *sink) {
 	ctx := l.attempts
-	pause, first := time.Duration(0), true
+	pause, began := time.Duration(0), -1
 	for ctx.Err() == nil {
-		list, changed := q.batch(s.kind)
+		list, term, changed := q.batch(s.kind)
 		if len(list) == 0 {
 			select {
 			case <-changed:
@@ -292,17 +414,10 @@ func (q *sinkQueue) drain(l *pipeline, s *sink) {
 			}
 			continue
 		}
-		left := list
-		if first {
-			left = s.to.written(list)
-		}
-		err := q.write(ctx, s, left)
+		err := q.writeNew(ctx, s, list, began != term)
 		if err == nil {
-			q.mu.Lock()
-			q.advance(s.kind, list[len(list)-1].Seq)
-			q.trim()
-			q.mu.Unlock()
-			pause, first = 0, false
+			q.wrote(s.kind, list[len(list)-1].Seq, term)
+			pause, began = 0, term
 			continue
 		}
 		if l.dispatcher.ctx.Err() != nil {
@@ -315,6 +430,33 @@ func (q *sinkQueue) drain(l *pipeline, s *sink) {
 			return
 		}
 	}
+}
+
+// wrote notes what a sink has, unless another member has gone on with the queue since.
+func (q *sinkQueue) wrote(kind string, seq uint64, term int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if term == q.terms {
+		q.advance(kind, seq)
+		q.trim()
+	}
+}
+
+// writeNew writes notifications, at first without those that an earlier process has written.
+func (q *sinkQueue) writeNew(ctx context.Context, s *sink, list []queued, first bool) error {
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.writing }()
+	if leads := q.n.opts.Leads; q == q.n.shared && leads != nil && !leads() {
+		return errNotLeader
+	}
+	if first {
+		list = s.to.written(list)
+	}
+	return q.write(ctx, s, list)
 }
 
 func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {

@@ -131,8 +131,8 @@ func (s *state) after(p progress) []step {
 type states struct {
 	wal     *wal
 	logger  *slog.Logger
-	limit   int     // alerts handed to Alertmanager's parts at most
-	publish Publish // passes on what other members have to know
+	limit   int // alerts handed to Alertmanager's parts at most
+	publish publisher
 	// Writes a transition to the ordered sinks.
 	enqueue func(a models.Alert)
 	home    models.Partition // of all alerts in a cluster
@@ -152,13 +152,13 @@ type states struct {
 
 func newStates(w *wal, logger *slog.Logger, limit int, publish Publish) *states {
 	if publish == nil {
-		publish = func(models.Partition, string, []byte) {}
+		publish = func(models.Partition, []Entry) {}
 	}
 	return &states{
 		wal:      w,
 		logger:   logger,
 		limit:    limit,
-		publish:  publish,
+		publish:  publisher{publish: publish},
 		enqueue:  func(models.Alert) {},
 		homes:    map[models.Partition]bool{},
 		byLabels: map[model.Fingerprint]*state{},
@@ -493,7 +493,7 @@ func (b *states) save(s *state) {
 	b.wal.put(key, s.pack(), expires)
 	if home := s.last().Alert.Home; b.homes[home] {
 		if value, err := json.Marshal(s); err == nil { // none of its values can fail
-			b.publish(home, key, value)
+			b.publish.pass(home, key, value)
 		}
 	}
 }
@@ -511,7 +511,7 @@ func (b *states) passOf(home models.Partition) func(key string, value []byte) {
 // pass publishes what is known of an alert of a partition that is ours.
 func (b *states) pass(home models.Partition, key string, value []byte) {
 	if b.homes[home] {
-		b.publish(home, key, value)
+		b.publish.pass(home, key, value)
 	}
 }
 
@@ -521,7 +521,7 @@ func (b *states) take(now time.Time) (list []*state, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !now.Before(b.renewal) {
-		b.renew(now)
+		b.publish.asOne(func() { b.renew(now) })
 	}
 	admitted := false
 	for s := b.admitted.next(b.limit); s != nil; s = b.admitted.next(b.limit) {
