@@ -21,8 +21,8 @@ func (w *world) reloadAll(list []*run, rules string) {
 // cutTime is ample for members to agree on rules, and for these to read their past.
 const cutTime = 15 * time.Second
 
-// A rule that is new in a cluster knows at all members what was logged before it came, also at those
-// that join later.
+// A rule that is new in a cluster knows at all members what was logged before it came, also at
+// those that join later.
 func TestClusterNewRuleKnowsItsPast(t *testing.T) {
 	inCluster(t, func(w *world) {
 		w.rules = quietRules

@@ -18,9 +18,9 @@ import (
 //	live   the rules go live here
 //
 // From the cut on, folds keep the spans that they apply. At the live record each makes an engine of
-// the parts, applies the spans to it, and takes its rules over. So what a rule begins with is in the
-// topic, as all that counts is: it does not depend on who can still read the logs, and when. A
-// record of another leader, other rules, or too much to keep end a cut, and the leader begins anew.
+// the parts, applies the spans to it, and takes its rules over. So what a rule begins with is in
+// the topic, as all that counts is: it does not depend on who can still read the logs, and when.
+// Another leader, other rules, or too much to keep end a cut, and the leader begins anew.
 
 const (
 	cutMost  = time.Minute // from the cut to live, by the time of records
@@ -218,8 +218,8 @@ func (c *cut) restore(e *alerting.Engine) error {
 	return nil
 }
 
-// MaySave reports whether Save keeps all that counts. What is kept since a cut it does not: the last
-// state before it is to be kept, which takes a restart through the cut again.
+// MaySave reports whether Save keeps all that counts. What is kept since a cut it does not: the
+// last state before it is to be kept, which takes a restart through the cut again.
 func (f *Fold) MaySave() bool { return f.cut == nil }
 
 // Cut is the record of the cut that is open, and where the partitions stood there; -1 for none.

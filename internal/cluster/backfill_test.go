@@ -14,9 +14,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// backfilled is how a leader gives a new rule its past: cuts at some steps, and lets it go live some
-// steps after each, while members write frames. All cuts but the last are in vain: the leader is
-// replaced, or does not come to the end.
+// backfilled is how a leader gives a new rule its past: it cuts at some steps, and lets the rule go
+// live some steps after each, while members write frames. All cuts but the last are in vain: the
+// leader is replaced, or does not come to the end.
 func backfilled(t *testing.T) func(s *scenario, i int, at time.Time) {
 	cut, epoch := int64(-1), int64(0)
 	var parts [][]byte

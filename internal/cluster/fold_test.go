@@ -81,7 +81,8 @@ func rulesOf(hash uint64, text string) Rules {
 func (f *folder) restart(tb testing.TB, full bool) *folder {
 	if !f.MaySave() {
 		next := newFolder(tb, f.o.Self)
-		next.state, next.alerts, next.ends, next.saved = f.state, f.alerts[:f.saved], f.ends, f.saved
+		next.state, next.alerts, next.ends = f.state, f.alerts[:f.saved], f.ends
+		next.saved = f.saved
 		return next.load(tb)
 	}
 	put := func(key, value []byte) { f.state[string(key)] = bytes.Clone(value) }

@@ -32,8 +32,8 @@ import (
 // published.
 type Changelog map[string][]byte
 
-// Publish passes on what the next leader has to know, which gets all of the entries, or none. It must
-// not block.
+// Publish passes on what the next leader has to know, which gets all of the entries, or none. It
+// must not block.
 type Publish func(home models.Partition, entries []Entry)
 
 // Entry is what is known under a key; without a value it is taken back.
@@ -42,8 +42,8 @@ type Entry struct {
 	Value []byte
 }
 
-// publisher passes on together what is one change: a leader that is killed in the middle would leave
-// a transition that counts as notified, and is not in the queue of the file and the topic.
+// publisher passes on together what is one change: a leader that is killed in the middle would
+// leave a transition that counts as notified, and is not in the queue of the file and the topic.
 type publisher struct {
 	publish Publish
 

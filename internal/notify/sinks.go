@@ -354,8 +354,8 @@ func (q *sinkQueue) advance(kind string, seq uint64) {
 	q.put(keyPosition+kind, string(value), time.Time{})
 }
 
-// batch returns what a sink does not have yet, of which term it is, and a channel that is closed when
-// there is more.
+// batch returns what a sink does not have yet, of which term it is, and a channel that is closed
+// when there is more.
 func (q *sinkQueue) batch(kind string) (list []queued, term int, changed <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
