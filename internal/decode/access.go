@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -19,6 +20,7 @@ type accessLine struct {
 	unit                           time.Duration
 
 	frontend, backend []byte
+	forwarded         []byte
 }
 
 // appendAccess rewrites a line of an access log. The whole line is the message. It reads the common
@@ -46,6 +48,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	case a.cloudFront(b):
 	case quote > 0 && a.haproxy(b):
 	case quote > 0 && a.framework(b, quote):
+	case a.haproxyTCP(b):
 	case a.bars(b):
 	case a.iis(b):
 	case a.squid(b):
@@ -87,23 +90,26 @@ func mayBeAddress(word []byte) bool {
 func (a *accessLine) append(dst, line []byte) []byte {
 	dst = appendKnown(dst, "message", line)
 	dst = appendBytes(dst, "level", a.level)
-	dst = appendBytes(dst, "vhost", a.vhost)
+	if string(a.vhost) != "-" {
+		dst = appendBytes(dst, "vhost", a.vhost)
+	}
 	dst = appendBytes(dst, "timestamp", a.at)
 	dst = appendBytes(dst, "client", a.client)
 	if string(a.user) != "-" {
-		dst = appendBytes(dst, "user", a.user)
+		dst = appendBytes(dst, "user", unescapeHex(a.user))
 	}
 	dst = appendBytes(dst, "method", a.method)
-	dst = appendBytes(dst, "path", a.path)
+	dst = appendBytes(dst, "path", unescapeHex(a.path))
 	dst = appendBytes(dst, "protocol", a.protocol)
 	dst = appendNumber(dst, "status", a.status)
 	dst = appendNumber(dst, "bytes", a.size)
 	if string(a.referer) != "-" {
-		dst = appendBytes(dst, "referer", a.referer)
+		dst = appendBytes(dst, "referer", unescapeHex(a.referer))
 	}
 	if string(a.agent) != "-" {
-		dst = appendBytes(dst, "user_agent", a.agent)
+		dst = appendBytes(dst, "user_agent", unescapeHex(a.agent))
 	}
+	dst = appendBytes(dst, "x_forwarded_for", a.forwarded)
 	if string(a.flags) != "-" {
 		dst = appendBytes(dst, "response_flags", a.flags)
 	}
@@ -122,6 +128,37 @@ func (a *accessLine) append(dst, line []byte) []byte {
 			-1, 64)
 	}
 	return dst
+}
+
+// unescapeHex resolves what nginx and Apache write for quotes and bytes beyond ASCII, \x22 and \".
+// A text that would not be one, such as a handshake of TLS on a plain port, stays as it is.
+func unescapeHex(t []byte) []byte {
+	if bytes.IndexByte(t, '\\') < 0 {
+		return t
+	}
+	out := make([]byte, 0, len(t))
+	for i := 0; i < len(t); i++ {
+		switch {
+		case t[i] != '\\' || i+1 == len(t):
+			out = append(out, t[i])
+		case t[i+1] == '"' || t[i+1] == '\\':
+			i++
+			out = append(out, t[i])
+		case t[i+1] == 'x' && i+3 < len(t):
+			c, err := strconv.ParseUint(string(t[i+2:i+4]), 16, 8)
+			if err != nil || c < ' ' || c == 0x7f {
+				return t
+			}
+			out = append(out, byte(c))
+			i += 3
+		default:
+			return t
+		}
+	}
+	if !utf8.Valid(out) {
+		return t
+	}
+	return out
 }
 
 // request reads the first line of a request: GET /pay HTTP/1.1.
@@ -294,6 +331,9 @@ func (a *accessLine) who(head []byte) {
 			last, rest, _ = bytes.Cut(rest, []byte(" "))
 		}
 		first = bytes.TrimSuffix(first, []byte(","))
+		if peer, tail, ok := bytes.Cut(rest, []byte(" ")); ok && isAddress(peer) {
+			rest = tail
+		}
 	}
 	second, tail, _ := bytes.Cut(rest, []byte(" "))
 	switch {
@@ -384,6 +424,14 @@ func (a *accessLine) tail(t []byte) {
 		*to = t[1:e]
 		t = bytes.TrimPrefix(t[e+1:], []byte(" "))
 	}
+	if len(t) > 3 && t[0] == '"' { // the format main of nginx
+		e := quoteEnd(t, 1)
+		if first, _, _ := bytes.Cut(t[1:max(e, 1)], []byte(",")); string(first) == "-" {
+			t = t[e+1:]
+		} else if isAddress(first) {
+			a.forwarded, t = t[1:e], t[e+1:]
+		}
+	}
 	if t = bytes.TrimSpace(t); len(t) == 0 {
 		return
 	}
@@ -463,6 +511,33 @@ func (a *accessLine) haproxy(b []byte) bool {
 		if end := quoteEnd(rest, open+1); end > 0 {
 			a.request(rest[open+1 : end])
 		}
+	}
+	return true
+}
+
+// haproxyTCP reads a line of HAProxy's tcplog, which has no request and no status.
+//
+//	10.0.1.2:33313 [04/May/2026:10:11:12.655] fnt bck/srv1 0/0/5007 212 -- 0/0/0/0/3 0/0
+func (a *accessLine) haproxyTCP(b []byte) bool {
+	client, rest, _ := bytes.Cut(b, []byte(" "))
+	if len(rest) < 30 || rest[0] != '[' || !isAddress(client) {
+		return false
+	}
+	at, rest, ok := bytes.Cut(rest[1:], []byte("] "))
+	if !ok || !isTime(at) {
+		return false
+	}
+	f := bytes.Fields(rest[:min(len(rest), 512)])
+	if len(f) < 7 || bytes.Count(f[2], []byte("/")) != 2 || len(f[4]) != 2 ||
+		bytes.Count(f[5], []byte("/")) != 4 || bytes.Count(f[6], []byte("/")) != 1 {
+		return false
+	}
+	a.at, a.client, a.size = at, withoutPort(client), bytes.TrimPrefix(f[3], []byte("+"))
+	a.frontend, a.backend = bytes.TrimSuffix(f[0], []byte("~")), f[1]
+	a.duration = bytes.TrimPrefix(f[2][bytes.LastIndexByte(f[2], '/')+1:], []byte("+"))
+	a.unit = time.Millisecond
+	if string(f[4]) != "--" {
+		a.flags = f[4]
 	}
 	return true
 }
@@ -555,13 +630,17 @@ func (a *accessLine) bars(b []byte) bool {
 	}
 	status := columns[1]
 	if len(columns) < 5 || len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' ||
-		!isAddress(columns[3]) {
+		!isAddress(columns[3]) && !bytes.HasPrefix(b, []byte("[negroni] ")) {
 		return false
 	}
 	if h := (clock{}).headOf(columns[0]); h.end > 0 {
 		a.at = columns[0][h.start:h.end]
 	}
-	a.status, a.client = status, columns[3]
+	if a.status = status; isAddress(columns[3]) {
+		a.client = columns[3]
+	} else {
+		a.vhost = columns[3]
+	}
 	a.setDuration(columns[2])
 	method, path, _ := bytes.Cut(columns[4], []byte(" "))
 	if !isMethod(method) {

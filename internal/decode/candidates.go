@@ -18,7 +18,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
 		"error.message", "err.message", "fields.message", "fields.value", "displayMessage", "logEvent.message",
-		"info.msg",
+		"info.msg", "content",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace",
@@ -37,7 +37,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service",
 		"resource.labels.service_name", "resource.labels.function_name",
 		"AppRoleName", "cloud_RoleName", "_COMM", "tags.appname", "_program", "syslog_program",
-		"app-name", "syslog.appname",
+		"app-name", "syslog.appname", "metadata.service",
 	},
 	FieldNamespace: {
 		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace",
@@ -109,7 +109,7 @@ var timeCandidates = []string{
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
 	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",
-	"date_create", "metadata.eventCreationTime",
+	"date_create", "metadata.eventCreationTime", "metadata.timestamp",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -157,7 +157,7 @@ var levelCandidates = []levelCandidate{
 	{"tags.severity", scaleAny}, {"fields.severity_code", scaleSyslog},
 	{"_logMeta.logLevelName", scaleAny}, {"@fields.levelname", scaleAny},
 	{"@fields.level", scaleAny},
-	{"monolog_level", scaleAny},
+	{"monolog_level", scaleAny}, {"log_level.name", scaleAny},
 }
 
 // weakLevels are paths at which other things than levels stand more often: only a word or number
@@ -201,7 +201,8 @@ var commonFields = map[string][]string{
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
 		"req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
 		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
-		"httpRequest.requestPath", "httpRequest.uri", "requestPath", "RequestPath", "req_path",
+		"httpRequest.requestPath", "httpRequest.uri", "httpRequest.requestUrl",
+		"http.request.url", "requestPath", "RequestPath", "req_path",
 		"ClientRequestURI", "resourcePath",
 	},
 	"method": {
@@ -229,7 +230,7 @@ var commonFields = map[string][]string{
 		"clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
 		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip",
 		"request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
-		"remote_host", "remoteAddress", "remote_address", "rip", "ClientIP", "actor_ip",
+		"remote_host", "remoteAddress", "remote_address", "remoteIP", "rip", "ClientIP", "actor_ip",
 		"request.remote_address", "downstream_remote_address", "client.ipAddress",
 		"requestMetadata.callerIp", "protoPayload.requestMetadata.callerIp", "callerIpAddress",
 		"ip_client", "fwd", "sourceIp",
@@ -255,6 +256,9 @@ type hints struct {
 	detailType, detail, logID                      jsonscan.Slot // EventBridge, Auth0
 	requestText, description                       jsonscan.Slot // API Gateway, Auth0
 	zapLevel, zapTime, zapMessage                  jsonscan.Slot // zap's development encoder
+	oneLevel, oneMessage                           jsonscan.Slot // zerolog's short names
+	logger, error, levelNumber                     jsonscan.Slot // logr; Python
+	logFormat                                      jsonscan.Slot // Twisted
 	// what a shipper parsed, under a key of its own; a list of audit events
 	parsed, processed, items, kind jsonscan.Slot
 
@@ -461,6 +465,8 @@ func (p *fieldPlan) addHints() {
 	h.detailType, h.detail, h.logID = one("detail-type"), one("detail"), one("log_id")
 	h.requestText, h.description = one("requestTime"), one("description")
 	h.zapLevel, h.zapTime, h.zapMessage = one("L"), one("T"), one("M")
+	h.oneLevel, h.oneMessage, h.logger, h.error = one("l"), one("m"), one("logger"), one("error")
+	h.levelNumber, h.logFormat = one("levelno"), one("log_format")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
 		one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload, h.metrics = one("schema"), one("payload"), one("metrics")

@@ -116,24 +116,31 @@ func separator(t []byte, i int) int {
 		}
 		return i + 1
 	case ' ':
-		if i+2 < len(t) && t[i+1] == '-' && t[i+2] == ' ' {
+		if i+2 < len(t) && (t[i+1] == '-' || t[i+1] == '>') && t[i+2] == ' ' {
 			return i + 3
+		}
+		if i+4 < len(t) && string(t[i+1:i+4]) == "at " {
+			return i + 4
 		}
 		return i + 1
 	case ',':
 		if i+1 < len(t) && t[i+1] == ' ' {
 			return i + 2
 		}
-	case ']': // [2026-05-04][10:11:12]
+	case ']': // [2026-05-04][10:11:12], [5/4/2026] [10:11:12 AM]
 		if i+1 < len(t) && t[i+1] == '[' {
 			return i + 2
+		}
+		if i+2 < len(t) && t[i+1] == ' ' && t[i+2] == '[' {
+			return i + 3
 		}
 	}
 	return 0
 }
 
 // dayFirst reads 04/May/2026:10:11:12 +0000 (the common log format), 04 May 2026 10:11:12,
-// 04May2026 10:11:12, and 04-May-2026::10:11:12.
+// 04May2026 10:11:12, and 04-May-2026::10:11:12; and 04-May-26 10:11:12 where that is within a year
+// before the record's time.
 func (c clock) dayFirst(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || len(t) < n+12 {
@@ -149,29 +156,53 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 		return 0, 0
 	}
 	year := i + size + apart
-	if len(t) < year+5 || apart > 0 && t[i+size] != t[n] || jsonscan.Digits(t[year:year+4]) != 4 {
+	if len(t) < year+5 || apart > 0 && t[i+size] != t[n] {
 		return 0, 0
 	}
-	v.year = number(t[year : year+4])
-	if i = separator(t, year+4); i == 0 {
+	digits := jsonscan.Digits(t[year : year+5])
+	short := digits == 2 && apart > 0
+	if digits != 4 && !short {
+		return 0, 0
+	}
+	if v.year = number(t[year : year+digits]); short {
+		v.year += 2000
+	}
+	if i = separator(t, year+digits); i == 0 {
 		return 0, 0
 	}
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0
 	}
-	return c.instant(&v, v.zone(t, i))
+	ns, end := c.instant(&v, v.zone(t, i))
+	if short && !c.withinYear(ns) {
+		return 0, 0
+	}
+	return ns, end
 }
 
-// numeric reads dates whose year comes last: 29.11.2026 10:11:12, 11/29/2026, 10:11:12 AM,
-// 11/29/26 10:11:12, 11/29/2026-10:11:12; 26/11/29 10:11:12, as Spark and Hadoop write it, where
-// that is near to the record's time; and 11-29|10:11:12, 11-29 10:11:12 and 11/29-10:11:12, which
-// have no year.
+// withinYear reports whether a time is at most a year before the record's.
+func (c clock) withinYear(t int64) bool {
+	return t <= c.record+maxAhead && t > c.record-366*day
+}
+
+// numeric reads dates whose year comes last: 29.11.2026 10:11:12, 29 11 2026 10:11:12 (log4js),
+// 11/29/2026, 10:11:12 AM, 11/29/26 10:11:12, 11/29/2026-10:11:12; 26/11/29 10:11:12, as Spark and
+// Hadoop write it, where that is near to the record's time; and 11-29|10:11:12, 11-29 10:11:12 and
+// 11/29-10:11:12, which have no year.
 func (c clock) numeric(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || n+3 > len(t) {
 		return 0, 0
 	}
 	mark := t[n]
+	if mark == ' ' && n == 2 && len(t) > 19 && t[5] == ' ' && t[10] == ' ' &&
+		jsonscan.Digits(t[3:5]) == 2 && jsonscan.Digits(t[6:10]) == 4 {
+		v := civil{day: number(t[:2]), month: number(t[3:5]), year: number(t[6:10])}
+		if ns, end := c.instant(&v, v.clock(t, 11)); end > 0 && c.withinYear(ns) {
+			return ns, end
+		}
+		return 0, 0
+	}
 	if mark != '/' && mark != '.' && mark != '-' {
 		return 0, 0
 	}
@@ -299,6 +330,8 @@ func (c clock) named(t []byte) (int64, int) {
 		i++
 		if bytes.HasPrefix(t[i:], []byte("at ")) { // November 29, 2026 at 8:04:36 AM
 			i += len("at ")
+		} else if bytes.HasPrefix(t[i:], []byte("> ")) { // Loguru's example
+			i += len("> ")
 		}
 	}
 	if i = v.clock(t, i); i == 0 {
@@ -332,8 +365,8 @@ func (c clock) lateYear(v *civil, t []byte, i int, dated bool) int {
 	return i + 5
 }
 
-// clock reads 10:11:12.345 or 8:11:12 PM at t[i], perhaps padded with a blank, and returns the
-// index behind it, 0 for none.
+// clock reads 10:11:12.345, 10:11.12 or 8:11:12 PM at t[i], perhaps padded with a blank, and
+// returns the index behind it, 0 for none.
 func (v *civil) clock(t []byte, i int) int {
 	if i+1 < len(t) && t[i] == ' ' && t[i+1]-'0' <= 9 {
 		i++
@@ -347,6 +380,9 @@ func (v *civil) clock(t []byte, i int) int {
 	if i+3 <= len(t) && t[i] == ':' && jsonscan.Digits(t[i+1:i+3]) == 2 {
 		v.sec = number(t[i+1 : i+3])
 		i = v.fraction(t, i+3)
+	} else if i+3 <= len(t) && t[i] == '.' && jsonscan.Digits(t[i+1:min(len(t), i+4)]) == 2 {
+		v.sec = number(t[i+1 : i+3]) // structlog's %H:%M.%S
+		i += 3
 	}
 	return v.half(t, i)
 }

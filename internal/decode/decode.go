@@ -350,7 +350,11 @@ func trim(b []byte) []byte {
 	return b
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == 0 || c == '\t' || c == '\r' }
+// isBlank reports whether a byte around a value means nothing. A sequence of JSON texts (RFC 7464)
+// has a record separator before each.
+func isBlank(c byte) bool {
+	return c == ' ' || c == '\n' || c == 0 || c == '\t' || c == '\r' || c == 0x1e
+}
 
 // isProtobuf reports whether the record's headers declare OTLP in protobuf.
 func (d *Decoder) isProtobuf() bool {

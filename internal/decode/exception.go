@@ -8,7 +8,7 @@ import (
 
 // findStack finds the stack trace: a text of several lines, else an array or object that describes
 // the exception, else any text. Arrays are joined and objects rendered, so that a word within them
-// is found in the stack.
+// is found in the stack. Where no field has it, it is the one in the message.
 func (l *Log) findStack() Value {
 	c := &l.d.plan.fields[FieldStack]
 	for _, x := range l.applicationFirst() {
@@ -44,6 +44,10 @@ func (l *Log) findStack() Value {
 		return Value{String, l.d.keep(func(b []byte) []byte {
 			return appendException(b, x.Doc[s.Start:s.End], kind, 0)
 		})}
+	}
+	if t := stackWithin(l.Value(FieldMessage).Text); t != nil {
+		l.from[FieldStack] = l.source(FieldMessage)
+		return Value{String, t}
 	}
 	return Value{}
 }
@@ -248,29 +252,33 @@ func classOf(stack []byte) []byte {
 	return nil
 }
 
-// classWithin finds the class of the exception whose stack trace follows in a text of several
-// lines, nil for none. It stands in the line before the first frame, perhaps behind the message.
-func classWithin(text []byte) []byte {
+// stackWithin finds the stack trace within a text of several lines, nil for none. That of Python
+// begins with its own line, others with the class of the exception, which stands in the line before
+// the first frame, perhaps behind the message.
+func stackWithin(text []byte) []byte {
 	if bytes.IndexByte(text, '\n') < 0 {
 		return nil
 	}
-	if i := bytes.Index(text, []byte("\nTraceback (most recent call last)")); i >= 0 {
-		return classOf(text[i+1:])
+	if python := []byte("Traceback (most recent call last)"); bytes.HasPrefix(text, python) {
+		return text
+	} else if i := bytes.Index(text, []byte("\nTraceback (most recent call last)")); i >= 0 {
+		return text[i+1:]
 	}
 	start := 0
 	for line := range bytes.SplitSeq(text[:min(len(text), 4<<10)], []byte("\n")) {
 		if start > 0 && bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("at ")) {
-			before := text[:start-1]
-			before = bytes.TrimSpace(before[bytes.LastIndexByte(before, '\n')+1:])
-			for {
-				if class := classOf(before); class != nil {
-					return class
+			at := bytes.LastIndexByte(text[:start-1], '\n') + 1
+			for before := text[at : start-1]; ; {
+				blanks := len(before) - len(bytes.TrimLeft(before, " "))
+				before, at = before[blanks:], at+blanks
+				if classOf(bytes.TrimSpace(before)) != nil {
+					return text[at:]
 				}
-				_, rest, ok := bytes.Cut(before, []byte(" "))
+				word, rest, ok := bytes.Cut(before, []byte(" "))
 				if !ok {
 					return nil
 				}
-				before = bytes.TrimLeft(rest, " ")
+				before, at = rest, at+len(word)+1
 			}
 		}
 		start += len(line) + 1

@@ -39,6 +39,15 @@ func (c clock) headOf(t []byte) head {
 			return head{ns, at, at + n}
 		}
 	}
+	if t[i] == '<' || levelLetter(t[i]).word != nil && t[i+1] == '[' {
+		at := i + 1 // <2026-05-04 10:11:12 UTC ann@shop> of PostgreSQL
+		if t[i] != '<' {
+			at++ // E[2026-05-04|10:11:12.382] of CometBFT
+		}
+		if ns, n := c.dated(t[at:]); n > 0 {
+			return head{ns, at, at + n}
+		}
+	}
 	if at := letterInBrackets(t, i); at > 0 {
 		if ns, n := c.dated(t[at:]); n > 0 {
 			return head{ns, at, at + n}
@@ -63,6 +72,8 @@ func (c clock) headOf(t []byte) head {
 		j := i
 		if t[j] == '[' || t[j] == '(' {
 			j++
+		} else if rest, ok := bytes.CutPrefix(t[j:], []byte("ts=")); ok && len(rest) > 8 { // Kratos
+			j += len("ts=")
 		}
 		if t[j]-'0' <= 9 {
 			if ns, n := c.dated(t[j:]); n > 0 {
@@ -111,6 +122,8 @@ func levelInBrackets(t []byte, i int) int {
 	return i + 1 + len(name) + 1 + len(word) + 1
 }
 
+func isSymbol(r rune) bool { return r >= 0x80 }
+
 func isSeparator(c byte) bool {
 	return c <= ' ' || c == '-' || c == '|' || c == ',' || c == '#' || c == '=' || c == '*' ||
 		c == '>' || c == ':'
@@ -144,6 +157,13 @@ func skipToken(t []byte, i, limit int) int {
 		end++
 	}
 	word := t[i:end]
+	if symbol := t[i]; symbol >= 0x80 && len(bytes.TrimFunc(word, isSymbol)) == 0 { // an emoji
+		return end
+	}
+	if at := bytes.IndexByte(t[i:limit], ' '); at > end-i && at < 48 && t[i]-'0' <= 9 &&
+		i+at+1 < limit && t[i+at+1] == '[' && isAddress(t[i:i+at]) { // HAProxy
+		return i + at
+	}
 	switch {
 	case len(word) == 0:
 		return 0
@@ -188,6 +208,12 @@ func (c clock) epochPrefix(t []byte) (ns int64, n int) {
 	switch {
 	case digits == 10 && n+1 < len(t) && t[n] == '.':
 		n += 1 + jsonscan.Digits(t[n+1:min(len(t), n+12)])
+	case digits == 1 && n+20 < len(t) && t[n] == '.': // zap: 1.7778894723821234e+09
+		n += 1 + jsonscan.Digits(t[n+1:n+18])
+		if t[n] != 'e' || t[n+1] != '+' || jsonscan.Digits(t[n+2:n+4]) != 2 {
+			return 0, 0
+		}
+		n += len("e+09")
 	case digits != 10 && digits != 13 && digits != 16 && digits != 19:
 		return 0, 0
 	}

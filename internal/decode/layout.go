@@ -28,6 +28,7 @@ const (
 	slotAbsent     jsonscan.Slot = -2
 	slotHeaderOnly jsonscan.Slot = -3 // not in the log; may be in the record's headers
 	slotInArray    jsonscan.Slot = -4 // not in the log, unless a path leads through an array
+	slotInMessage  jsonscan.Slot = -5 // not in the log, unless the message has several lines
 )
 
 // layoutCount is how many layouts are remembered; each takes about a kilobyte.
@@ -102,7 +103,7 @@ func (l *Log) learn(id FieldID, v Value) {
 		return
 	case FieldStack:
 		if n, _ := c.Present(l.root.Has); n == 0 && !l.root.Has.Has(h.fullMessage) {
-			s = slotAbsent
+			s = slotInMessage
 		}
 	case FieldMessage:
 		if v.Kind == String && !l.ofSyslog(l.root) && !l.root.Has.Has(h.arguments) &&
@@ -157,9 +158,11 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 	}
 	switch r.kind {
 	case classField:
-		if n, _ := p.fields[FieldStack].Present(has); n > 0 || has.Has(h.fullMessage) ||
-			isEmpty(has) { // a text, which may hold a stack
+		if n, _ := p.fields[FieldStack].Present(has); n > 0 || has.Has(h.fullMessage) {
 			return slotUnknown
+		}
+		if n, _ := r.arrays.Present(has); n == 0 {
+			return slotInMessage
 		}
 	case durationField:
 		if has.Has(h.duration) || has.Has(h.bigDuration) || has.Has(h.requestTime) ||
@@ -171,15 +174,6 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 		return slotInArray
 	}
 	return slotAbsent
-}
-
-func isEmpty(has jsonscan.Bitset) bool {
-	for _, w := range has {
-		if w != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // inArray reports whether a path of a field leads through an array that the log has.
@@ -220,7 +214,7 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 	t := l.root.Doc[s.Start:s.End:s.End]
 	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' ||
 		id == FieldContainer && t[0] == '/' ||
-		isTrace(id) && bytes.IndexByte(t, '/') >= 0 {
+		isTrace(id) && (t[0] == '0' || bytes.IndexByte(t, '/') >= 0) {
 		return Value{}, false
 	}
 	return Value{s.Kind, t}, true
@@ -235,8 +229,23 @@ func (l *Log) knownAbsent(id FieldID, at jsonscan.Slot) bool {
 		return l.rec == nil || len(l.rec.Headers) == 0
 	case slotInArray:
 		return !l.inArray(id)
+	case slotInMessage:
+		if l.isText {
+			return bytes.IndexByte(l.text, '\n') < 0
+		}
+		return oneLine(l.root, l.layout.slots[FieldMessage])
 	}
 	return false
+}
+
+// oneLine reports whether it is certain that the text in a slot has one line.
+func oneLine(x *jsonscan.Extractor, at jsonscan.Slot) bool {
+	if at < 0 {
+		return false
+	}
+	s := &x.Spans[at]
+	return s.Kind == String && s.Flags&jsonscan.Escaped == 0 &&
+		bytes.IndexByte(x.Doc[s.Start:s.End], '\n') < 0
 }
 
 // quoted returns a field by its layout whose text has escapes, as messages often have.

@@ -142,11 +142,11 @@ func knownLevel(word string) level {
 		return levelNotice
 	case "success":
 		return levelSuccess
-	case "warn", "warning", "wrn", "w":
+	case "warn", "warning", "wrn", "warni", "w":
 		return levelWarn
 	case "error", "err", "severe", "eror", "erro", "fail", "e":
 		return levelError
-	case "critical", "crit", "crt", "dpanic":
+	case "critical", "crit", "crt", "criti", "dpanic":
 		return levelCritical
 	case "alert", "alrt":
 		return levelAlert

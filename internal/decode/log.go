@@ -306,10 +306,6 @@ func (l *Log) find(id FieldID) Value {
 	case FieldTraceID, FieldSpanID:
 		return l.findTrace(id)
 	case FieldStack:
-		if l.nowhere(&l.d.plan.fields[id]) &&
-			!l.d.anywhere.Has(l.d.plan.hints.shortMessage) {
-			return Value{}
-		}
 		return l.findStack()
 	case FieldRaw:
 		return Value{String, l.rawText()}
@@ -549,7 +545,10 @@ func (l *Log) findTrace(id FieldID) Value {
 			v.Text = v.Text[i+1:]
 		}
 		v.Text = bytes.TrimPrefix(v.Text, []byte("0x")) // of Python's console exporter
-		return v
+		if len(bytes.Trim(v.Text, "0")) > 0 {
+			return v
+		}
+		l.from[id] = fromNowhere // zeros only are no trace
 	}
 	h := l.header("traceparent") // 00-5b8a...-051b...-01
 	if len(h) < 55 || h[2] != '-' || h[35] != '-' || h[52] != '-' {
@@ -642,7 +641,8 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 		return t, "date", false
 	}
 	// Python's; elsewhere created means something else
-	if h := &p.hints; x.Has.Has(h.created) && x.Has.Has(h.levelName) {
+	if h := &p.hints; x.Has.Has(h.created) && (x.Has.Has(h.levelName) ||
+		x.Has.Has(h.levelNumber)) {
 		if t, ok := l.readTime(x, h.created); ok {
 			return t, "created", false
 		}
@@ -650,6 +650,12 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 	// of log15; elsewhere t is anything
 	if h := &p.hints; x.Has.Has(h.shortTime) && x.Spans[h.shortTime].Kind == String &&
 		(x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
+		if t, ok := l.readTime(x, h.shortTime); ok {
+			return t, "t", false
+		}
+	}
+	// of zerolog with the short names of its documentation
+	if h := &p.hints; x.Has.Has(h.shortTime) && x.Has.Has(h.oneLevel) && x.Has.Has(h.oneMessage) {
 		if t, ok := l.readTime(x, h.shortTime); ok {
 			return t, "t", false
 		}
@@ -930,6 +936,11 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	if x.Has.Has(h.zapLevel) && x.Has.Has(h.zapMessage) {
 		return l.readWord(x, h.zapLevel), h.zapLevel
 	}
+	if x.Has.Has(h.oneLevel) && x.Has.Has(h.oneMessage) {
+		if v := l.readWord(x, h.oneLevel); v.severity > 0 {
+			return v, h.oneLevel
+		}
+	}
 	if x.Has.Has(h.status) && x.Has.Has(h.ddsource) {
 		return l.readWord(x, h.status), h.status
 	}
@@ -979,6 +990,9 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 			}
 		}
 	}
+	if v, at := l.logrLevel(x); v.word != nil {
+		return v, at
+	}
 	if x.Has.Has(h.actionStatus) && x.Has.Has(h.taskID) {
 		if string(l.scalar(x, x.Spans[h.actionStatus]).Text) == "failed" {
 			return levelError, h.actionStatus
@@ -991,6 +1005,32 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 				return levelInfo, h.verbosity
 			}
 			return levelError, h.caller
+		}
+	}
+	return level{}, jsonscan.NoSlot
+}
+
+// logrLevel finds the level of logr's JSON, whose number is a verbosity, 0 for information, and
+// whose errors have no level:
+//
+//	{"logger":"pay","level":0,"msg":"paid"}
+//	{"logger":"pay","msg":"payment failed","error":"card declined"}
+func (l *Log) logrLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
+	h := &l.d.plan.hints
+	if !x.Has.Has(h.logger) || !x.Has.Has(h.msg) || x.Spans[h.logger].Kind != String {
+		return level{}, jsonscan.NoSlot
+	}
+	if n, only := l.d.plan.level.Present(x.Has); n == 0 {
+		if x.Has.Has(h.error) {
+			return levelError, h.error
+		}
+	} else if s := x.Spans[h.level]; n == 1 && only == h.level && s.Kind == Number {
+		switch v, ok := smallNumber(x.Doc[s.Start:s.End]); {
+		case !ok || v < 0 || v > 9:
+		case v == 0:
+			return levelInfo, h.level
+		default:
+			return levelDebug, h.level
 		}
 	}
 	return level{}, jsonscan.NoSlot

@@ -19,6 +19,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
 	pairs, specific, leveled, messaged := 0, false, false, false
 	bare, damaged := 0, 0
+	prose := false    // a message without quotes was read
 	var word []byte   // the value of a level's key
 	unclosed := false // no single quote that opens from here on is closed
 	for i := 0; ; {
@@ -37,6 +38,12 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		case i >= len(b) || b[i] != '=':
 			if pairs == 0 && !held {
 				return dst[:start], false
+			}
+			if prose { // its words
+				for i < len(b) && b[i] > ' ' {
+					i++
+				}
+				continue
 			}
 			if i < len(b) && b[i] == '"' { // a stray quote
 				for i < len(b) && b[i] > ' ' {
@@ -65,8 +72,18 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			return dst[:start], false
 		}
 		specific = specific || isSpecific(key)
-		messaged = messaged || isMessageKey(key)
 		at := i + 1
+		if isMessageKey(key) {
+			messaged = true
+			if end := proseEnd(b, at); end > 0 {
+				dst, prose = appendMember(dst, string(key), b[at:end]), true
+				for i = at; i < len(b) && b[i] > ' '; {
+					i++
+				}
+				pairs++
+				continue
+			}
+		}
 		var ok bool
 		if dst, i, ok = appendPair(dst, key, b, at, &unclosed); !ok {
 			if pairs == 0 {
@@ -143,6 +160,12 @@ func appendPair(dst, key, b []byte, i int, unclosed *bool) ([]byte, int, bool) {
 	start := i
 	for i < len(b) && pairBytes[b[i]]&endsPlain == 0 {
 		i++
+	}
+	if i-start == len("2026-05-04") && i+6 < len(b) && b[i] == ' ' && b[i+3] == ':' &&
+		(b[start+4] == '-' || b[start+4] == '/') && b[i+1]-'0' <= 9 { // a time without quotes
+		for i++; i < len(b) && pairBytes[b[i]]&endsPlain == 0; {
+			i++
+		}
 	}
 	if i == len(b) || b[i] <= ' ' {
 		dst = append(append(dst, '"'), b[start:i]...)
@@ -223,6 +246,24 @@ func startsPair(t []byte) bool {
 		}
 	}
 	return false
+}
+
+// proseEnd returns the end of a message of several words without quotes, which is that of the line,
+// as a format such as "level=%s msg=%s" has it; 0 if b[i:] is a value of one word or in quotes. The
+// pairs within the message are read, too.
+func proseEnd(b []byte, i int) int {
+	if i >= len(b) || b[i] <= ' ' || b[i] == '"' || b[i] == '\'' {
+		return 0
+	}
+	n := bytes.IndexByte(b[i:], ' ')
+	if n < 0 {
+		return 0
+	}
+	rest := bytes.TrimLeft(b[i+n:], " ")
+	if len(rest) == 0 || startsPair(rest) {
+		return 0
+	}
+	return len(bytes.TrimRight(b, " \r\n"))
 }
 
 func isLevelKey(key []byte) bool {

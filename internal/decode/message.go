@@ -61,7 +61,7 @@ func (l *Log) findMessage() Value {
 func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
 	for _, at := range [...]jsonscan.Slot{
-		h.text, h.args, h.data, h.reason, h.description, h.zapMessage,
+		h.text, h.args, h.data, h.reason, h.description, h.zapMessage, h.oneMessage,
 	} {
 		if !x.Has.Has(at) {
 			continue
@@ -74,6 +74,10 @@ func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 			}
 		case h.zapMessage:
 			if s.Kind != String || !x.Has.Has(h.zapLevel) {
+				continue
+			}
+		case h.oneMessage:
+			if s.Kind != String || !x.Has.Has(h.oneLevel) {
 				continue
 			}
 		case h.args, h.data:
@@ -234,10 +238,10 @@ func bytesOf(array []byte, whole *bool) []byte {
 	return text
 }
 
-// rendered is the message of a Serilog event that carries its template only, or nil.
+// rendered is the message of an event of Serilog or Twisted that carries its template only, or nil.
 func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
-	if x.Has.Has(h.template) {
+	if x.Has.Has(h.template) || x.Has.Has(h.logFormat) {
 		l.inFull() // the template's holes may be any fields
 	}
 	at, event := h.template, x.Doc
@@ -246,6 +250,9 @@ func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 			x.Spans[h.bigProperties].Kind == Object {
 			event = x.Doc[x.Spans[h.bigProperties].Start:x.Spans[h.bigProperties].End]
 		}
+	}
+	if !x.Has.Has(at) {
+		at = h.logFormat
 	}
 	if !x.Has.Has(at) || x.Spans[at].Kind != String {
 		return nil

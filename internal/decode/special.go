@@ -190,11 +190,6 @@ func (l *Log) findRequested(
 		if class := classOf(l.Value(FieldStack).Text); class != nil {
 			return Value{String, class}, jsonscan.NoSlot
 		}
-		if l.isText {
-			if class := classWithin(l.Value(FieldMessage).Text); class != nil {
-				return Value{String, class}, jsonscan.NoSlot
-			}
-		}
 	case durationField:
 		if t := l.secondsAsMillis(); t != nil {
 			return Value{Number, t}, jsonscan.NoSlot

@@ -400,7 +400,7 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 		return dst, "", false
 	}
 	old := startsMonth(b)
-	iso := !old && b[0]-'0' <= 9 && b[4] == '-' && b[10] == 'T'
+	iso := !old && b[0]-'0' <= 9 && b[4] == '-' && (b[10] == 'T' || b[10] == ' ' && isColored(b))
 	if !old && !iso && (weekday(b) != 3 || len(b) < 30 || b[3] != ' ' || b[4]-'0' > 9) {
 		return dst, "", false
 	}
@@ -418,9 +418,12 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	host, text, ok := bytes.Cut(rest, []byte(" "))
 	word, text := cutDaemonLevel(bytes.TrimLeft(text, " "))
 	h := header{time: b[:n], host: host}
+	if len(host) == 1 && old && levelLetter(host[0]).word != nil { // May  4 10:11:12 E shop: failed
+		h.host, word, host = nil, host, nil
+	}
 	object := len(text) > 1 && text[0] == '{' && text[1] == '"' &&
 		(old || bytes.ContainsAny(host, "-.0123456789"))
-	if !ok || !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
+	if !ok || host != nil && !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
 		if tag, pid, _, ok := cutTag(rest); !old && !isDyno(tag, pid) || !ok ||
 			levelWord(tag).word != nil || !isHost(tag) {
 			return dst, "", false
@@ -430,6 +433,24 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 		dst = appendBytes(dst, "level", word)
 	}
 	return appendTagged(dst, text, h), "syslog3164", true
+}
+
+// isColored reports whether a line with a blank between date and time is one of Python's
+// coloredlogs, in which host, program with its process, and a level follow the time:
+//
+//	2026-05-04 10:11:12 mymachine shop.cart[230] ERROR failed
+func isColored(b []byte) bool {
+	b = b[len("2026-05-04 10:11:12"):]
+	if len(b) > 4 && b[0] == ',' {
+		b = b[4:]
+	}
+	if len(b) == 0 || b[0] != ' ' {
+		return false
+	}
+	_, b, _ = bytes.Cut(b[1:], []byte(" "))
+	_, pid, rest, ok := cutTag(b)
+	word, _, _ := bytes.Cut(rest[:min(len(rest), 12)], []byte(" "))
+	return ok && len(pid) > 0 && len(word) > 2 && isUpper(word) && levelWord(word).word != nil
 }
 
 // isDyno reports whether a tag is one of Heroku's command line: heroku[router], app[web.1].

@@ -50,6 +50,13 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := threadLevel(text); l.word != nil {
 		return l
 	}
+	if l, ok := postgresLevel(text, h); ok {
+		return l
+	}
+	if rest, ok := bytes.CutPrefix(text, []byte("npm ")); ok && rest[0]-'a' < 26 { // npm 10
+		word, _, _ := bytes.Cut(rest[:min(len(rest), 8)], []byte(" "))
+		return levelWord(word)
+	}
 	inHead := true // nothing but the head of a line was read so far
 	limit := min(len(text), h.end+nearText)
 	for i := 0; i < limit; {
@@ -101,6 +108,77 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	return mnemonicLevel(text[h.end:])
 }
 
+// maxPrefix bounds what PostgreSQL writes between the time and the severity.
+const maxPrefix = 400
+
+// postgresLevel is the level of a line of PostgreSQL, whose severity stands before a colon and two
+// blanks, behind a prefix of any length that the configuration may fill with the user, database and
+// application; or in a column of its CSV. The lines of details, hints and statements that follow an
+// error have no level, whatever the statement holds.
+//
+//	2026-05-04 10:11:12 UTC [97]: [4-1] user=ann,db=shop,app=psql,client=[local] ERROR:  failed
+func postgresLevel(text []byte, h head) (l level, ok bool) {
+	if h.end > 0 && h.end < len(text) && text[h.end] == ',' {
+		l = csvLevel(text[h.end:])
+		return l, l.word != nil
+	}
+	rest := text[h.end:min(len(text), h.end+maxPrefix)]
+	end := bytes.Index(rest, []byte(":  "))
+	if end < 3 {
+		return level{}, false
+	}
+	start := end
+	for start > 0 && (rest[start-1]-'A' < 26 || rest[start-1]-'0' <= 9) {
+		start--
+	}
+	if start > 0 && isWord(rest[start-1]) {
+		return level{}, false
+	}
+	switch word := rest[start:end]; string(word) {
+	case "LOG", "INFO", "NOTICE", "WARNING", "ERROR", "FATAL", "PANIC":
+		return levelWord(word), true
+	case "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5":
+		return levelDebug, true
+	case "STATEMENT", "DETAIL", "HINT", "CONTEXT", "QUERY", "LOCATION", "BACKTRACE":
+		return level{}, true
+	}
+	return level{}, false
+}
+
+// csvLevel is the level in the CSV of PostgreSQL, whose columns begin behind the time: the twelfth,
+// with a code of five characters behind it.
+func csvLevel(t []byte) level {
+	for range 10 {
+		if len(t) == 0 || t[0] != ',' {
+			return level{}
+		}
+		if t = t[1:]; len(t) > 0 && t[0] == '"' {
+			for end := 1; ; end++ {
+				n := bytes.IndexByte(t[end:], '"')
+				if n < 0 {
+					return level{}
+				}
+				if end += n; end+1 >= len(t) || t[end+1] != '"' {
+					t = t[end+1:]
+					break
+				}
+				end++
+			}
+			continue
+		}
+		n := bytes.IndexByte(t, ',')
+		if n < 0 {
+			return level{}
+		}
+		t = t[n:]
+	}
+	word, rest, _ := bytes.Cut(bytes.TrimPrefix(t, []byte(",")), []byte(","))
+	if len(rest) < 6 || rest[5] != ',' || !isUpper(bytes.TrimRight(word, "12345")) {
+		return level{}
+	}
+	return levelWord(bytes.TrimRight(word, "12345"))
+}
+
 // maxPairs bounds the text in which a pair or member with the level is searched.
 const maxPairs = 256
 
@@ -109,8 +187,8 @@ const maxPairs = 256
 func pairLevel(text []byte) level {
 	text = text[:min(len(text), maxPairs)]
 	mark := byte('=')
-	if bytes.Contains(text, []byte(`{"`)) {
-		mark = ':'
+	if bytes.Contains(text, []byte(`{"`)) || bytes.HasPrefix(text, []byte("{ ")) {
+		mark = ':' // { level: 'error' } as Node prints it
 	}
 	for end := 0; ; end++ {
 		n := bytes.IndexByte(text[end:], mark)
@@ -120,7 +198,8 @@ func pairLevel(text []byte) level {
 		end += n
 		key := bytes.TrimSuffix(text[:end], []byte(`"`))
 		start := len(key)
-		if start == 0 || bytes.IndexByte([]byte("lytLY"), key[start-1]) < 0 { // as keys of levels end
+		if start == 0 ||
+			bytes.IndexByte([]byte("lytLY"), key[start-1]) < 0 { // as keys of levels end
 			continue
 		}
 		for start > 0 && (isWord(key[start-1]) || key[start-1] == '.') {
@@ -131,10 +210,11 @@ func pairLevel(text []byte) level {
 			before = key[start-1]
 		}
 		if !isLevelKey(key[start:]) || string(key[start:]) == "log_level" || // a setting
-			before > ' ' && bytes.IndexByte([]byte(`@,;|[({"`), before) < 0 || inProse(text[:start]) {
+			before > ' ' &&
+				bytes.IndexByte([]byte(`@,;|[({"`), before) < 0 || inProse(text[:start]) {
 			continue
 		}
-		value := bytes.TrimLeft(text[end+1:], ` "`)
+		value := bytes.TrimLeft(text[end+1:], ` "'`)
 		size := 0
 		for size < len(value) && isWord(value[size]) {
 			size++
@@ -166,7 +246,12 @@ func standsAlone(text []byte, start, end int, inHead bool) bool {
 		switch c := text[start-1]; c {
 		case '/', '=', '@', '?', '&', '%', '$', '\\', '~', '+':
 			return false
-		case '\'': // a repr of Python
+		case '\'': // a repr of Python, and no text of SQL: a='ERROR', IN ('ERROR')
+			switch before := lastOf(text[:start-1]); {
+			case before == '=', before == '(', before == ',', before == '<', before == '>',
+				isWord(before):
+				return false
+			}
 			return next == '\''
 		case '-':
 			if start > 1 && isWord(text[start-2]) || next != '-' && next != ' ' && next != ']' {
@@ -287,7 +372,7 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	case before == '\t' && after == '\t', inHead && padded && blanks < len(text):
 		marked = inHead
 	case after == ':', closing == ':': // libvirt has a blank before the colon
-		marked = inHead
+		marked = inHead && !opensObject(text[blanks+1:])
 	case bytes.HasPrefix(text[end:], []byte(" - ")): // between dashes, or first
 		marked = inHead || h.end > 0 && bytes.HasSuffix(text[:start], []byte(" - "))
 	case before == ':' && after == ',': // [ns_server:error,2026-05-04T10:11:12Z of Couchbase
@@ -315,6 +400,13 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		return levelNotice
 	}
 	return levelWord(word)
+}
+
+// opensObject reports whether behind a colon nothing but an opening bracket follows: the line is of
+// an object that was printed over several lines, and the word before it is a key.
+func opensObject(t []byte) bool {
+	t = bytes.TrimSpace(t[:min(len(t), 4)])
+	return len(t) == 1 && (t[0] == '{' || t[0] == '[')
 }
 
 // lastOf returns the last byte of a text that is no blank.
@@ -374,11 +466,15 @@ func markLevel(text []byte, h head) level {
 //	[2026-05-04 10:11:12.345678] E [MSGID: 1] [a.c:1:f] failed  GlusterFS, Ruby's semantic_logger
 //	2026-05-04T10:11:12Z E! [outputs.kafka] payment failed      Telegraf
 //	[ E 2026-05-04 10:11:12.3821 1234/T5 age/Cor.cpp:123 ]: failed   Phusion Passenger
+//	E[2026-05-04|10:11:12.382] payment failed module=p2p        CometBFT
 func letterLevel(text []byte, h head) level {
 	if h.end == 0 {
 		return level{}
 	}
-	if h.start == 1 && text[0] != '[' && text[0] != '(' { // CockroachDB
+	if h.start == 1 && text[0] != '[' && text[0] != '(' && text[0] != '<' { // CockroachDB
+		return levelLetter(text[0])
+	}
+	if h.start == 2 && text[1] == '[' { // CometBFT
 		return levelLetter(text[0])
 	}
 	if h.start >= 3 && text[h.start-1] == ' ' && (text[h.start-3] == '[' ||
@@ -545,11 +641,11 @@ func textWord(word []byte) level {
 		return levelNotice
 	case "SUCCESS":
 		return levelSuccess
-	case "WARN", "WARNING", "WRN":
+	case "WARN", "WARNING", "WRN", "WARNI": // %-5.5s of Alembic and Pyramid
 		return levelWarn
 	case "ERROR", "ERR", "SEVERE", "ERRO", "EROR", "ERRS":
 		return levelError
-	case "CRITICAL", "CRIT", "DPANIC", "CRT":
+	case "CRITICAL", "CRIT", "DPANIC", "CRT", "CRITI":
 		return levelCritical
 	case "ALERT":
 		return levelAlert

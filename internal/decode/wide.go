@@ -137,6 +137,8 @@ func (l *Log) inWide(id FieldID) (v Value, ok bool) {
 		return Value{s.Kind, t}, true
 	case at == slotAbsent:
 		return Value{}, true
+	case at == slotInMessage:
+		return Value{}, oneLine(w.in[FieldMessage], w.slots[FieldMessage])
 	case at == slotHeaderOnly:
 		return Value{}, l.rec == nil || len(l.rec.Headers) == 0
 	}
@@ -166,6 +168,7 @@ func (l *Log) learnWide(id FieldID, v Value) {
 		if any.Has(h.shortMessage) || any.Has(h.fullMessage) || v.Kind != Absent {
 			return
 		}
+		absent = slotInMessage
 	case FieldService:
 		if h.shapesService(any) {
 			return

@@ -8,6 +8,7 @@ import (
 const (
 	maxMended = 32   // depth of objects whose values are mended
 	maxOpen   = 1000 // open brackets of a cut object
+	maxKey    = 100  // bytes of a key behind a string that is mended
 )
 
 // Repair appends the object b[:end] to dst in valid syntax, and reports whether it could. It quotes
@@ -115,6 +116,9 @@ func mendValue(dst, b []byte, i, depth int) (out []byte, end int, state mending)
 	switch b[i] {
 	case '"':
 		end, _ = ScanString(b, i+1)
+		if end > 0 && !endsValue(b, end+1) {
+			return mendQuotes(dst, b, i)
+		}
 		end++
 	case '[':
 		end = SkipContainer(b, i+1, '[')
@@ -127,6 +131,52 @@ func mendValue(dst, b []byte, i, depth int) (out []byte, end int, state mending)
 		return dst, i, damaged
 	}
 	return append(dst, b[i:end]...), end, mended
+}
+
+// endsValue reports whether a value may end before b[i]: a closing bracket follows, or a comma and
+// a key, or nothing.
+func endsValue(b []byte, i int) bool {
+	i = SkipBlank(b, i)
+	if i >= len(b) || b[i] == '}' || b[i] == ']' || b[i] == '{' {
+		return true
+	}
+	if b[i] != ',' {
+		return false
+	}
+	i = SkipBlank(b, i+1)
+	if i >= len(b) || b[i] != '"' {
+		return i >= len(b) || b[i] == '{' || b[i] == '}'
+	}
+	near := b[:min(len(b), i+maxKey)]
+	key, _ := ScanString(near, i+1)
+	if key < 0 { // cut off, or long
+		return true
+	}
+	colon := SkipBlank(b, key+1)
+	return colon >= len(b) || b[colon] == ':'
+}
+
+// mendQuotes mends a string within which there are quotes without a backslash, as a format that
+// puts a message between quotes yields them. It ends with the first quote that a value may end
+// with.
+//
+//	{"level":"ERROR","msg":"order "A-1" failed"}
+func mendQuotes(dst, b []byte, i int) (out []byte, end int, state mending) {
+	dst = append(dst, '"')
+	for end = i + 1; end < len(b); end++ {
+		switch c := b[end]; {
+		case c == '"' && endsValue(b, end+1):
+			return append(dst, '"'), end + 1, mended
+		case c == '"':
+			dst = append(dst, '\\', '"')
+		case c == '\\' && end+1 < len(b):
+			dst = append(dst, c, b[end+1])
+			end++
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst, i, damaged
 }
 
 // mendBare mends a value without quotes. It ends before the closing brace, or before a comma that a

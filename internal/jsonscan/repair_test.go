@@ -34,6 +34,11 @@ func TestMend(t *testing.T) {
 	f(`{"a":1,{"b":2}`, `{"a":1}{"b":2}`)
 	f(`{"a":{"x":-,{"b":2,"c":}`, `{"a":{"x":null}}{"b":2,"c":}`)
 	f(`{"a":1} tail`, `{"a":1} tail`)
+	// quotes within a text, as a format that puts a message between quotes writes them
+	f(`{"m":"order "A-1" failed","n":1}`, `{"m":"order \"A-1\" failed","n":1}`)
+	f(`{"m":"order "A-1", "A-2" failed"}`, `{"m":"order \"A-1\", \"A-2\" failed"}`)
+	f(`{"m":"a \"b\" "c"","n":""}`, `{"m":"a \"b\" \"c\"","n":""}`)
+	f(`{"m":"open "x }`, ``)
 	// no guess is made of what is damaged otherwise
 	f(`{"a":"x"y}`, ``)
 	f(`{"a":1`, ``)
