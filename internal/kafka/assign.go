@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -204,7 +205,7 @@ func (g *groupConsumer) assign(
 	if len(offsets) == 0 {
 		return offsets, nil
 	}
-	parts, err := g.resolveStarts(ctx, offsets)
+	parts, err := g.starts.resolve(ctx, offsets)
 	if err != nil {
 		g.counters.errors.add("assign", 1)
 		g.limited.warn("assign "+err.Error(), "start offsets could not be determined; retrying",
@@ -212,25 +213,50 @@ func (g *groupConsumer) assign(
 		return nil, err
 	}
 	var settling []*partition
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	for _, p := range parts {
-		g.availability[p.Partition] = p.availability
+		g.assignment.availability[p.Partition] = p.availability
 		if !p.availability.ended.IsZero() {
 			settling = append(settling, p)
 		}
 		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
-		g.parts[p.Partition] = p
-		delete(g.released, p.Partition)
+		g.assignment.parts[p.Partition] = p
+		delete(g.assignment.released, p.Partition)
 	}
 	g.reportOutage(settling)
-	g.assignmentChanged = true
-	g.mu.Unlock()
+	g.assignment.changed = true
+	g.assignment.mu.Unlock()
 	g.wake()
 	return offsets, nil
 }
 
-// resolveStarts fetches what startInput needs for each partition and decides.
-func (g *groupConsumer) resolveStarts(
+// starts decides where the reading of partitions starts.
+type starts struct {
+	cfg        groupConfig
+	assignment *assignment
+	clock      *clockGuard
+	counters   *counters
+	log        *slog.Logger
+	admin      *kadm.Client
+
+	// the position of the last checkpoint, preferably of this topic ID
+	restoredPosition func(models.Partition, [16]byte) (models.SourcePosition, bool)
+	// how far back a partition without a saved position replays
+	rewind   time.Duration
+	stateful bool // the owner keeps state together with positions
+	// where partitions are continued; nil but for a Resumer
+	resume func(ctx context.Context, at []models.SourcePosition) (
+		map[models.Partition]models.SourcePosition, error)
+
+	// The fields below are guarded by the lock of the assignment.
+
+	initialTopics map[string]bool         // that existed at the start; nil before that is known
+	unreachable   bool                    // no broker was reachable at first
+	forget        []models.SourcePosition // positions of topics that no longer exist
+}
+
+// resolve fetches what startInput needs for each partition and decides.
+func (s *starts) resolve(
 	ctx context.Context,
 	offsets map[string]map[int32]kgo.Offset,
 ) ([]*partition, error) {
@@ -241,37 +267,37 @@ func (g *groupConsumer) resolveStarts(
 		topics = append(topics, t)
 	}
 	slices.Sort(topics)
-	meta, err1 := g.admin.Metadata(ctx, topics...)
-	low, err2 := g.admin.ListStartOffsets(ctx, topics...)
-	high, err3 := g.admin.ListEndOffsets(ctx, topics...)
-	group, err4 := g.admin.FetchOffsetsForTopics(ctx, g.cfg.group, topics...)
+	meta, err1 := s.admin.Metadata(ctx, topics...)
+	low, err2 := s.admin.ListStartOffsets(ctx, topics...)
+	high, err3 := s.admin.ListEndOffsets(ctx, topics...)
+	group, err4 := s.admin.FetchOffsetsForTopics(ctx, s.cfg.group, topics...)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	g.mu.Lock()
-	g.cluster = meta.Cluster
-	g.mu.Unlock()
-	claims, err := g.startInputs(offsets, meta, low, high, group)
+	s.assignment.mu.Lock()
+	s.assignment.cluster = meta.Cluster
+	s.assignment.mu.Unlock()
+	claims, err := s.inputs(offsets, meta, low, high, group)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.resumePositions(ctx, claims); err != nil {
+	if err := s.resumePositions(ctx, claims); err != nil {
 		return nil, err
 	}
-	if err := g.findRewinds(ctx, claims); err != nil {
+	if err := s.findRewinds(ctx, claims); err != nil {
 		return nil, err
 	}
-	return g.newPartitions(claims), nil
+	return s.newPartitions(claims), nil
 }
 
-func (g *groupConsumer) startInputs(
+func (s *starts) inputs(
 	offsets map[string]map[int32]kgo.Offset,
 	meta kadm.Metadata,
 	low, high kadm.ListedOffsets,
 	group kadm.OffsetResponses,
 ) (map[models.Partition]*startInput, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	s.assignment.mu.Lock()
+	defer s.assignment.mu.Unlock()
 	claims := map[models.Partition]*startInput{}
 	for topic, numbers := range offsets {
 		knows := false
@@ -290,26 +316,26 @@ func (g *groupConsumer) startInputs(
 				cluster:         meta.Cluster,
 				committed:       -1,
 				groupHasOffsets: knows,
-				newTopic:        g.initialTopics != nil && !g.initialTopics[topic],
-				start:           g.cfg.start,
+				newTopic:        s.initialTopics != nil && !s.initialTopics[topic],
+				start:           s.cfg.start,
 				low:             l.Offset,
 				high:            h.Offset,
 				epoch:           h.LeaderEpoch,
 				rewind:          -1,
-				rebuildsState:   g.rewind > 0,
-				stateful:        g.stateful,
+				rebuildsState:   s.rewind > 0,
+				stateful:        s.stateful,
 			}
 			if found && o.At >= 0 {
 				c.committed = o.At
 			}
 			p := models.Partition{Topic: topic, Partition: n}
-			if pos, ok := g.released[p]; ok {
+			if pos, ok := s.assignment.released[p]; ok {
 				c.saved = &pos
-			} else if pos, ok := g.restoredPosition(p, c.id); ok {
+			} else if pos, ok := s.restoredPosition(p, c.id); ok {
 				c.saved = &pos
 			}
 			if c.recreated() {
-				g.forget = append(g.forget, *c.saved)
+				s.forget = append(s.forget, *c.saved)
 			}
 			claims[p] = c
 		}
@@ -318,10 +344,10 @@ func (g *groupConsumer) startInputs(
 }
 
 // resumePositions asks a Resumer where partitions are continued.
-func (g *groupConsumer) resumePositions(
+func (s *starts) resumePositions(
 	ctx context.Context, claims map[models.Partition]*startInput,
 ) error {
-	if g.resume == nil {
+	if s.resume == nil {
 		return nil
 	}
 	var at []models.SourcePosition
@@ -331,7 +357,7 @@ func (g *groupConsumer) resumePositions(
 			Committed: c.committed,
 		})
 	}
-	resumed, err := g.resume(ctx, at)
+	resumed, err := s.resume(ctx, at)
 	for name, c := range claims {
 		c.saved = nil
 		if p, ok := resumed[name]; ok {
@@ -342,14 +368,14 @@ func (g *groupConsumer) resumePositions(
 }
 
 // newPartitions creates partitions from their inputs and logs how each start was decided.
-func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) []*partition {
-	g.mu.Lock()
-	unreachable := g.unreachable
-	g.mu.Unlock()
+func (s *starts) newPartitions(claims map[models.Partition]*startInput) []*partition {
+	s.assignment.mu.Lock()
+	unreachable := s.unreachable
+	s.assignment.mu.Unlock()
 	var parts []*partition
 	for name, c := range claims {
 		at := c.resolve()
-		g.counters.lost.Add(at.lost)
+		s.counters.lost.Add(at.lost)
 		p := &partition{
 			Partition:       name,
 			id:              c.id,
@@ -363,34 +389,34 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			start:           c.low,
 			probedEnd:       -1,
 			lastMoved:       time.Now(),
-			availability:    c.availability(g.clock.at(time.Now()), unreachable),
+			availability:    c.availability(s.clock.at(time.Now()), unreachable),
 		}
 		if at.warn {
-			g.counters.errors.add("reset", 1)
-			g.log.Warn("reading does not continue at the saved position: "+at.reason,
+			s.counters.errors.add("reset", 1)
+			s.log.Warn("reading does not continue at the saved position: "+at.reason,
 				"topic", name.Topic, "partition", name.Partition, "offset", at.next,
 				"committed", c.committed)
 			if c.saved != nil {
-				g.log.Warn("saved position", "topic", name.Topic, "partition", name.Partition,
+				s.log.Warn("saved position", "topic", name.Topic, "partition", name.Partition,
 					"offset", c.saved.Next, "committed", c.saved.Committed)
 			}
 		} else {
-			g.log.Debug("partition assigned: "+at.reason, "topic", name.Topic,
+			s.log.Debug("partition assigned: "+at.reason, "topic", name.Topic,
 				"partition", name.Partition, "offset", at.next, "committed", c.committed)
 		}
 		parts = append(parts, p)
 	}
 	slices.SortFunc(parts, byPartition)
-	g.log.Info("partitions assigned", "group", g.cfg.group, "partitions", partitionNames(parts))
+	s.log.Info("partitions assigned", "group", s.cfg.group, "partitions", partitionNames(parts))
 	return parts
 }
 
 // findRewinds finds the replay offsets of partitions that have a committed offset but no saved
 // position. Their state is rebuilt from the time before the commit.
-func (g *groupConsumer) findRewinds(
+func (s *starts) findRewinds(
 	ctx context.Context, claims map[models.Partition]*startInput,
 ) error {
-	if g.rewind <= 0 {
+	if s.rewind <= 0 {
 		return nil
 	}
 	last := map[models.Partition]int64{} // the last processed record
@@ -402,11 +428,11 @@ func (g *groupConsumer) findRewinds(
 	if len(last) == 0 {
 		return nil
 	}
-	times, err := timesAt(ctx, g.cfg.ClientConfig, g.log, last)
+	times, err := timesAt(ctx, s.cfg.ClientConfig, s.log, last)
 	if err != nil {
 		return fmt.Errorf("find the time of the committed offsets: %w", err)
 	}
-	byTopic, now := map[string]time.Time{}, g.clock.at(time.Now())
+	byTopic, now := map[string]time.Time{}, s.clock.at(time.Now())
 	for name, at := range times {
 		if at.After(now) {
 			at = now
@@ -416,7 +442,7 @@ func (g *groupConsumer) findRewinds(
 		}
 	}
 	for topic, at := range byTopic {
-		listed, err := g.admin.ListOffsetsAfterMilli(ctx, at.Add(-g.rewind).UnixMilli(), topic)
+		listed, err := s.admin.ListOffsetsAfterMilli(ctx, at.Add(-s.rewind).UnixMilli(), topic)
 		if err != nil {
 			return err
 		}

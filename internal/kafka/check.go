@@ -33,7 +33,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && len(unknown) == 0:
-			g.clearProblem("connect")
+			g.problems.clear("connect")
 			return nil
 		case err == nil:
 			// A new topic is not known to all brokers at once.
@@ -43,7 +43,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 				}
 			}
 			if g.everOpened {
-				g.setProblem("connect", fmt.Errorf("topics do not exist any more: %s",
+				g.problems.set("connect", fmt.Errorf("topics do not exist any more: %s",
 					strings.Join(unknown, ", ")))
 				g.limited.warn("gone", "topics do not exist any more; waiting for them",
 					"topics", strings.Join(unknown, ","))
@@ -56,7 +56,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 					return withHint(err)
 				}
 			}
-			g.setProblem("connect", err)
+			g.problems.set("connect", err)
 			g.noteUnreachable()
 			g.limited.warn(
 				"connect "+err.Error(), // a new reason is logged at once
@@ -80,11 +80,9 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	defer cancel()
 	meta, err := g.metadata(ctx)
 	if err != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.networkErr != nil && (errors.Is(err, context.DeadlineExceeded) ||
-			needsOperator(g.networkErr)) {
-			return nil, g.networkErr
+		network, _ := g.problems.network()
+		if network != nil && (errors.Is(err, context.DeadlineExceeded) || needsOperator(network)) {
+			return nil, network
 		}
 		return nil, err
 	}
@@ -102,13 +100,13 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 		return unknown, nil
 	}
 	g.checkPatterns(meta)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.cluster = meta.Cluster
-	if g.initialTopics == nil {
-		g.initialTopics = map[string]bool{}
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	g.assignment.cluster = meta.Cluster
+	if g.starts.initialTopics == nil {
+		g.starts.initialTopics = map[string]bool{}
 		for name := range meta.Topics {
-			g.initialTopics[name] = true
+			g.starts.initialTopics[name] = true
 		}
 	}
 	return nil, nil
@@ -124,11 +122,11 @@ func (g *groupConsumer) checkPatterns(meta kadm.Metadata) {
 	if slices.ContainsFunc(names, func(name string) bool {
 		return matchesAny(g.cfg.patterns, name)
 	}) {
-		g.clearProblem("patterns")
+		g.problems.clear("patterns")
 		return
 	}
 	err := noTopicMatches(g.cfg.patterns, names)
-	g.setProblem("patterns", err)
+	g.problems.set("patterns", err)
 	g.limited.warn("patterns", "no topic to read yet", "error", err)
 }
 
@@ -325,41 +323,9 @@ func withHint(err error) error {
 	return fmt.Errorf("%w: %s", err, hint)
 }
 
-// setProblem records a problem until clearProblem is called.
-func (g *groupConsumer) setProblem(what string, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.setProblemLocked(what, err)
-}
-
-func (g *groupConsumer) setProblemLocked(what string, err error) {
-	since := time.Now()
-	if old, ok := g.problems[what]; ok {
-		since = old.since
-	}
-	g.problems[what] = healthProblem{err, since}
-}
-
-// setOrClear records a problem, or its end.
-func (g *groupConsumer) setOrClear(what string, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err == nil {
-		delete(g.problems, what)
-		return
-	}
-	g.setProblemLocked(what, err)
-}
-
 // noteUnreachable notes that no broker was reachable.
 func (g *groupConsumer) noteUnreachable() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.unreachable = true
-}
-
-func (g *groupConsumer) clearProblem(what string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.problems, what)
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	g.starts.unreachable = true
 }

@@ -248,17 +248,17 @@ func (g *groupConsumer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	topics := slices.Clone(g.cfg.topics)
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	for _, p := range g.cfg.patterns {
 		expression := regexp.MustCompile(p) // validated before
-		for name := range maps.Keys(g.initialTopics) {
+		for name := range maps.Keys(g.starts.initialTopics) {
 			if expression.MatchString(name) && !slices.Contains(g.cfg.exclude, name) &&
 				!slices.Contains(topics, name) {
 				topics = append(topics, name)
 			}
 		}
 	}
-	g.mu.Unlock()
+	g.assignment.mu.Unlock()
 	if len(topics) == 0 {
 		return nil, nil
 	}

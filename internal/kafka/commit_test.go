@@ -85,13 +85,13 @@ func TestCommitIsTakenAtOnce(t *testing.T) {
 		f, name := s.group, models.Partition{Topic: b.topic}
 		b.wait("the partition", func() bool { return s.Stats().Partitions != nil })
 		move := func(next int64) {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.parts[name].next = next
+			f.assignment.mu.Lock()
+			defer f.assignment.mu.Unlock()
+			f.assignment.parts[name].next = next
 		}
 		var sending sync.WaitGroup
 		move(11)
-		f.commitSoon(context.Background(), &sending)
+		f.commits.commitSoon(context.Background(), &sending)
 		move(99)
 		sending.Wait()
 		if notified != 11 {

@@ -212,7 +212,7 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, opts processOptions)
 		minBytes: config.MinBytes,
 		maxByte:  config.MaxBytes,
 		maxWait:  config.MaxWait,
-	}, c.log, &c.counters)
+	}, nil, c.log, &c.counters)
 	c.dispatcher = newDispatcher(c.group, opts)
 	return c
 }

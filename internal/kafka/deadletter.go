@@ -158,7 +158,7 @@ func openDeadLetters(
 		version:  version,
 		counters: g.counters,
 		limited:  g.limited,
-		problem:  func(err error) { g.setOrClear("dead letters", err) },
+		problem:  func(err error) { g.problems.setOrClear("dead letters", err) },
 	}
 	if topic != "" {
 		return l, l.open(ctx, g)

@@ -165,7 +165,7 @@ func (d *dispatcher) session(
 	working.Wait()
 	committing.Wait()
 	letters.flush()
-	d.group.commit(context.WithoutCancel(ctx), nil)
+	d.group.commits.commit(context.WithoutCancel(ctx), nil)
 	d.group.releaseAll()
 	return err
 }
@@ -188,7 +188,7 @@ func (d *dispatcher) loop(ctx context.Context, committing *sync.WaitGroup) error
 			if failed, err = d.handleErrors(ctx, failed, err); err != nil {
 				return err
 			}
-			d.group.takeAssignmentChange()
+			d.group.assignment.takeChange()
 			d.group.skipDeleted()
 			d.group.diagnoseStalled(ctx)
 			d.group.allowRebalance()
@@ -196,7 +196,7 @@ func (d *dispatcher) loop(ctx context.Context, committing *sync.WaitGroup) error
 		if time.Since(committed) >= checkpointInterval {
 			committed = time.Now()
 			d.current.deadLetters.Load().flush()
-			d.group.commitSoon(context.WithoutCancel(ctx), committing)
+			d.group.commits.commitSoon(context.WithoutCancel(ctx), committing)
 		}
 	}
 	return nil
@@ -229,8 +229,8 @@ func (d *dispatcher) handleErrors(ctx context.Context, failed []batch, err error
 }
 
 func (d *dispatcher) queuedOf(part *partition) int {
-	d.group.mu.Lock()
-	defer d.group.mu.Unlock()
+	d.group.assignment.mu.Lock()
+	defer d.group.assignment.mu.Unlock()
 	return part.queued
 }
 
@@ -246,9 +246,9 @@ func (d *dispatcher) dispatch(b batch) {
 	} else if b.err == nil {
 		messages = append(messages, &message{part: b.part, next: b.next}) // control records only
 	}
-	d.group.mu.Lock()
+	d.group.assignment.mu.Lock()
 	b.part.queued += len(messages)
-	d.group.mu.Unlock()
+	d.group.assignment.mu.Unlock()
 	d.current.queued.Add(int64(len(messages)))
 	w.put(messages)
 }
@@ -256,13 +256,13 @@ func (d *dispatcher) dispatch(b batch) {
 // workerOf returns the partition's worker. A new partition gets the worker with the fewest
 // partitions.
 func (d *dispatcher) workerOf(part *partition) int {
-	d.group.mu.Lock()
-	defer d.group.mu.Unlock()
+	d.group.assignment.mu.Lock()
+	defer d.group.assignment.mu.Unlock()
 	if part.worker > 0 {
 		return part.worker - 1
 	}
 	load := make([]int, len(d.workers))
-	for _, other := range d.group.parts {
+	for _, other := range d.group.assignment.parts {
 		if other.worker > 0 && other.worker <= len(load) {
 			load[other.worker-1]++
 		}
@@ -279,9 +279,9 @@ func (d *dispatcher) workerOf(part *partition) int {
 
 // finished removes evaluated or dropped messages from the queue's count.
 func (d *dispatcher) finished(part *partition, n int) {
-	d.group.mu.Lock()
+	d.group.assignment.mu.Lock()
 	part.queued -= n
-	d.group.mu.Unlock()
+	d.group.assignment.mu.Unlock()
 	d.current.queued.Add(int64(-n))
 	select {
 	case d.current.progress <- struct{}{}:
@@ -291,11 +291,11 @@ func (d *dispatcher) finished(part *partition, n int) {
 
 // revoked drops queued messages of revoked partitions, waits for the current ones, and commits.
 func (d *dispatcher) revoked(ctx context.Context, parts []*partition, lost bool) {
-	d.group.mu.Lock()
+	d.group.assignment.mu.Lock()
 	for _, part := range parts {
 		part.revoking = true
 	}
-	d.group.mu.Unlock()
+	d.group.assignment.mu.Unlock()
 	d.mu.Lock()
 	workers := d.workers
 	d.mu.Unlock()
@@ -309,14 +309,14 @@ func (d *dispatcher) revoked(ctx context.Context, parts []*partition, lost bool)
 		}
 	}
 	if !lost {
-		d.group.commit(ctx, parts)
+		d.group.commits.commit(ctx, parts)
 	}
 }
 
 // isRevoking reports whether a partition is being revoked.
 func (d *dispatcher) isRevoking(part *partition) bool {
-	d.group.mu.Lock()
-	defer d.group.mu.Unlock()
+	d.group.assignment.mu.Lock()
+	defer d.group.assignment.mu.Unlock()
 	return part.revoking
 }
 
@@ -329,9 +329,9 @@ func (d *dispatcher) stats() []Stats {
 	for i, w := range workers {
 		list[i].Messages = w.messages.Load()
 	}
-	d.group.mu.Lock()
-	defer d.group.mu.Unlock()
-	for _, part := range d.group.sorted() {
+	d.group.assignment.mu.Lock()
+	defer d.group.assignment.mu.Unlock()
+	for _, part := range d.group.assignment.sorted() {
 		if part.worker == 0 || part.worker > len(list) {
 			continue
 		}
@@ -367,9 +367,9 @@ func (d *dispatcher) healthProblems() []string {
 		list = append(list, fmt.Sprintf("the consumer is %s behind",
 			duration.Format(s.LagTime.Round(time.Second))))
 	}
-	d.group.mu.Lock()
-	defer d.group.mu.Unlock()
-	for _, part := range d.group.sorted() {
+	d.group.assignment.mu.Lock()
+	defer d.group.assignment.mu.Unlock()
+	for _, part := range d.group.assignment.sorted() {
 		if part.next < part.end && part.start < part.end &&
 			time.Since(part.lastMoved) > stallTimeout {
 			list = append(

@@ -5,7 +5,8 @@
 // the engine, and keeps checkpoints and committed offsets consistent. Consumer, LogProcessor and
 // their relatives serve engines with one method, EvaluateLog: a record is committed after all its
 // logs were evaluated, failures are retried, and an engine that keeps failing pauses consumption.
-// Both use the same group member: groupconsumer.go, assign.go, probe.go and recovery.go.
+// Both use the same group member: groupconsumer.go, assignment.go, assign.go, commits.go, probe.go
+// and recovery.go.
 //
 // Both guarantee: a record is committed only after it was evaluated, so a crash repeats work but
 // loses none. A record that cannot be decoded is counted, logged with a limit and written to the

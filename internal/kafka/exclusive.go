@@ -68,7 +68,7 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 		names := strings.Join(others, ", ")
 		switch {
 		case len(others) == 0:
-			s.group.clearProblem("alone")
+			s.group.problems.clear("alone")
 			return nil
 		case time.Since(began) >= patience:
 			return fmt.Errorf(
@@ -77,7 +77,9 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 				s.cfg.Group, names, why, duration.Format(patience),
 			)
 		}
-		s.group.setProblem("alone", fmt.Errorf("waiting for the end of another member, %s", names))
+		s.group.problems.set(
+			"alone", fmt.Errorf("waiting for the end of another member, %s", names),
+		)
 		s.group.limited.warn("alone", "the group has another member; waiting until it has left, "+
 			"or until its session times out if it was killed",
 			"group", s.cfg.Group, "members", names, "at_most", duration.Format(patience))
@@ -136,7 +138,7 @@ func (s *Source) newProtocolMembers(ctx context.Context) (names []string) {
 // sharedPartitionsError is an error while other members read partitions of our topics although
 // the engine must be alone.
 func (s *Source) sharedPartitionsError() error {
-	if s.cfg.Exclusive == nil || s.group.hasAllPartitions() {
+	if s.cfg.Exclusive == nil || s.group.assignment.hasAll() {
 		s.sharedSince.Store(nil)
 		return nil
 	}
@@ -166,10 +168,3 @@ func (s *Source) reportShared() {
 
 // sharedAfter is how long partitions may be missing before another member is held to have them.
 const sharedAfter = 10 * time.Second
-
-// hasAllPartitions reports whether we have all partitions of our topics, or none yet.
-func (g *groupConsumer) hasAllPartitions() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.parts) == 0 || len(g.parts) >= g.topicPartitions
-}

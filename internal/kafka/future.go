@@ -91,7 +91,7 @@ func (f *futureRecords) problem(p models.Partition) string {
 
 // futureProblems are the problems of all partitions. The caller holds mu.
 func (g *groupConsumer) futureProblems() (list []string) {
-	for _, p := range g.sorted() {
+	for _, p := range g.assignment.sorted() {
 		if text := p.future.problem(p.Partition); text != "" {
 			list = append(list, text)
 		}
@@ -107,8 +107,8 @@ func (g *groupConsumer) noteFuture(
 	one *kgo.Record,
 	now time.Time,
 ) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	p.future.note(now, records, future)
 	if future == 0 {
 		return

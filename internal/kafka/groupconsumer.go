@@ -5,18 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"net"
 	"regexp"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -45,139 +39,76 @@ type groupConfig struct {
 // between, so it never runs beside the loop. When a topic was created again the client must be
 // replaced, and the owner opens the consumer again.
 type groupConsumer struct {
-	cfg      groupConfig
-	log      *slog.Logger
-	limited  *rateLimitedLogger
-	counters *counters
-	clock    *clockGuard
+	cfg        groupConfig
+	log        *slog.Logger
+	limited    *rateLimitedLogger
+	counters   *counters
+	clock      *clockGuard
+	assignment *assignment // the partitions
+	starts     *starts     // where their reading starts
+	commits    *committer
+	problems   *problems
 
-	// the position of the last checkpoint, preferably of this topic ID
-	restoredPosition func(models.Partition, [16]byte) (models.SourcePosition, bool)
-	// how far back a partition without a saved position replays
-	rewind time.Duration
 	// whether no other member may read our topics
-	exclusive func() bool
-	// the owner keeps state together with positions
-	stateful bool
-	onRevoke func(ctx context.Context, parts []*partition, lost bool)
-	// where partitions are continued, and how far they are applied; nil but for a Resumer
-	resume func(ctx context.Context, at []models.SourcePosition) (
-		map[models.Partition]models.SourcePosition, error)
-	applied func(models.Partition) int64
+	exclusive  func() bool
+	onRevoke   func(ctx context.Context, parts []*partition, lost bool)
+	beforeJoin func(context.Context) error // called before the first join
 
 	client *kgo.Client
 	admin  *kadm.Client
 
 	lastPollFailed bool      // it returned only errors; used by the loop alone
 	lastDiagnosis  time.Time // used by the loop alone
+	everOpened     bool      // the checks have succeeded once
 
-	mu    sync.Mutex // guards the fields below, and those of partitions
-	parts map[models.Partition]*partition
-	// partitions that were revoked, with their last position
-	released   map[models.Partition]models.SourcePosition
-	forget     []models.SourcePosition     // positions of topics that no longer exist
-	beforeJoin func(context.Context) error // called before the first join
-	// partitions of our topics in the cluster, from the last probe
-	topicPartitions int
-	partitionCounts map[string]int32 // the same, by topic
-	// of the group; 0 when unknown
-	memberCount int
-	everOpened  bool // the checks have succeeded once
-	// topics that existed at the start; nil before that is known
-	initialTopics     map[string]bool
-	cluster           string
-	joined            bool // we have been a member, with or without partitions
-	assignmentChanged bool // since takeAssignmentChange
-	availability      map[models.Partition]*availability
+	// The fields below are guarded by the lock of the assignment.
+
+	partitionCounts map[string]int32 // of our topics, from the last probe
+	memberCount     int              // of the group; 0 when unknown
+	joined          bool             // we have been a member, with or without partitions
 	// topics with partitions that no member reads, and since when
-	unassigned   map[string]time.Time
-	unreachable  bool // no broker was reachable at first
-	committing   bool // a commit is in flight
-	cancelPoll   context.CancelFunc
-	networkErr   error // of the last connection attempt; nil for success
-	networkSince time.Time
-	problems     map[string]healthProblem // by subject
+	unassigned map[string]time.Time
+	cancelPoll context.CancelFunc
 	// start of the last successful probe
 	lastProbe        time.Time
 	unansweredProbes int // failed probes since then
 }
 
-// partition is an assigned partition. Its positions, which only move forward but for rewindTo:
-//
-//	log start      committed         next            fetched          end
-//	  |  deleted…      |               |                |               |
-//	--+----------------+---------------+----------------+---------------+-->
-//	                   | evaluated,    | in the batch   | lag of the    |
-//	                   | in the next   | that is being  | client        | not written yet
-//	                   | commit        | evaluated      |               |
-//
-// Records before replayUntil were evaluated by an earlier run and only rebuild state; nothing
-// below it is committed.
-type partition struct {
-	models.Partition
-	id      [16]byte
-	next    int64 // offset of the first record that is not processed
-	fetched int64 // offset of the first record that is not fetched
-	epoch   int32 // leader epoch of the record before next
-	// records before next with at most this epoch are those that were read, when the client went
-	// back
-	readEpoch int32
-	// the group's offset; -1 for none, or committedUnknown
-	committedOffset int64
-	replayUntil     int64 // records before it were processed by an earlier run
-	end, start      int64 // of the log; end is the high watermark
-	probedEnd       int64 // end of the last probe; -1 before the first
-	// start of the probe that brought end; zero when a fetch brought it
-	endProbedAt time.Time
-	lastTime    time.Time // timestamp of the last record
-	lastMoved   time.Time // last change of next
-	// since when there is lag without progress; zero for none
-	laggingSince time.Time
-	stuck        error // why nothing can be read; nil when all is well
-	// until when it is not fetched, since its next record cannot be read yet; zero for not
-	heldUntil time.Time
-	// fetched records that may be joined with later ones, and since when nothing has come
-	waiting      []*kgo.Record
-	waitingSince time.Time
-	// the log is unreadable at fetched; the client may skip the damage
-	damaged      bool
-	pin          bool  // commit it although nothing was read
-	processed    int64 // records since the assignment
-	worker       int   // index + 1 of its worker; 0 for none
-	revoking     bool  // queued messages are dropped
-	queued       int   // messages
-	future       futureRecords
-	availability *availability // at its assignment; the consumer's map has the present one
-}
-
-// committedUnknown means that a commit is in flight.
-const committedUnknown = -2
-
-// healthProblem is a reason why nothing can be read.
-type healthProblem struct {
-	err   error
-	since time.Time
-}
-
 var errReopen = errors.New("the topic was deleted or created again")
 
-func newGroupConsumer(cfg groupConfig, log *slog.Logger, count *counters) *groupConsumer {
-	return &groupConsumer{
-		cfg:      cfg,
-		log:      log,
-		limited:  newRateLimitedLogger(log),
-		counters: count,
-		clock:    newClockGuard(nil, log),
-		restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) {
-			return models.SourcePosition{}, false
-		},
-		onRevoke:     func(context.Context, []*partition, bool) {},
-		beforeJoin:   func(context.Context) error { return nil },
-		exclusive:    func() bool { return false },
+// newGroupConsumer returns a consumer that has not joined yet. The system clock is wall; nil for
+// that of the machine.
+func newGroupConsumer(
+	cfg groupConfig, wall func() time.Time, log *slog.Logger, count *counters,
+) *groupConsumer {
+	limited, clock := newRateLimitedLogger(log), newClockGuard(wall, log)
+	a := &assignment{
 		parts:        map[models.Partition]*partition{},
 		availability: map[models.Partition]*availability{},
 		released:     map[models.Partition]models.SourcePosition{},
-		problems:     map[string]healthProblem{},
+	}
+	return &groupConsumer{
+		cfg:        cfg,
+		log:        log,
+		limited:    limited,
+		counters:   count,
+		clock:      clock,
+		assignment: a,
+		starts: &starts{
+			cfg:        cfg,
+			assignment: a,
+			clock:      clock,
+			counters:   count,
+			log:        log,
+			restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) {
+				return models.SourcePosition{}, false
+			},
+		},
+		commits:    &committer{cfg: cfg, assignment: a, counters: count, limited: limited},
+		problems:   newProblems(cfg, count, limited),
+		exclusive:  func() bool { return false },
+		onRevoke:   func(context.Context, []*partition, bool) {},
+		beforeJoin: func(context.Context) error { return nil },
 	}
 }
 
@@ -190,12 +121,14 @@ func (g *groupConsumer) open(ctx context.Context) error {
 	}
 	// Requests use a client of their own: the consuming client joins at once, which must wait for
 	// the checks. Metadata is cached briefly, since a topic may be new.
-	side, err := kgo.NewClient(
-		append(slices.Clip(opts), kgo.WithHooks(g), kgo.MetadataMinAge(500*time.Millisecond))...)
+	side, err := kgo.NewClient(append(
+		slices.Clip(opts), kgo.WithHooks(g.problems), kgo.MetadataMinAge(500*time.Millisecond),
+	)...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	g.admin = kadm.NewClient(side)
+	g.starts.admin = g.admin
 	err = g.check(ctx)
 	if err == nil && !g.everOpened {
 		err = g.beforeJoin(ctx)
@@ -204,12 +137,13 @@ func (g *groupConsumer) open(ctx context.Context) error {
 		side.Close()
 		return err
 	}
-	g.mu.Lock() // callbacks wait until the client is set
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock() // callbacks wait until the client is set
+	defer g.assignment.mu.Unlock()
 	if g.client, err = kgo.NewClient(g.options(opts)...); err != nil {
 		side.Close()
 		return fmt.Errorf("kafka client: %w", err)
 	}
+	g.commits.client = g.client
 	g.everOpened = true
 	return nil
 }
@@ -253,7 +187,7 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 			func(context.Context, *kgo.Client, map[string][]int32) { g.joinedGroup() },
 		),
 		kgo.AdjustFetchOffsetsFn(g.assign),
-		kgo.WithHooks(g),
+		kgo.WithHooks(g.problems),
 		kgo.FetchMinBytes(int32(g.cfg.minBytes)),
 		kgo.FetchMaxBytes(int32(g.cfg.maxByte)),
 		kgo.FetchMaxWait(g.cfg.maxWait),
@@ -280,7 +214,7 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.SessionTimeout(g.cfg.session),
 			kgo.HeartbeatInterval(min(3*time.Second, g.cfg.session/3)))
 	}
-	if g.resume != nil && g.cfg.session > 0 {
+	if g.starts.resume != nil && g.cfg.session > 0 {
 		// what a revoked member has not finished, the next one reads again; no member waits for it
 		opts = append(opts, kgo.RebalanceTimeout(g.cfg.session))
 	}
@@ -299,62 +233,6 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	return append(opts, kgo.ConsumeExcludeTopics(not...))
 }
 
-// OnBrokerConnect records whether brokers are reachable.
-func (g *groupConsumer) OnBrokerConnect(
-	meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error,
-) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err == nil {
-		g.networkErr = nil
-		return
-	}
-	if g.networkErr == nil {
-		g.networkSince = time.Now()
-	}
-	g.networkErr = fmt.Errorf("connect to %s:%d: %w", meta.Host, meta.Port, err)
-	addr := net.JoinHostPort(meta.Host, fmt.Sprint(meta.Port))
-	if meta.NodeID < 0 || slices.Contains(g.cfg.Brokers, addr) || !isUnreachable(err) {
-		return
-	}
-	g.networkErr = fmt.Errorf(
-		"%w: the brokers advertise this address, but it is not reachable from here (check "+
-			"advertised.listeners, or use the listener for this network)",
-		g.networkErr,
-	)
-	g.limited.warn("advertised "+addr, "a broker is not reachable", "error", g.networkErr)
-}
-
-// isUnreachable reports whether nothing answers at an address.
-func isUnreachable(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" ||
-		errors.Is(err, context.DeadlineExceeded)
-}
-
-// OnGroupManageError logs why we left the group.
-func (g *groupConsumer) OnGroupManageError(err error) {
-	g.counters.errors.add("group", 1)
-	stays := needsOperator(err) || errors.Is(err, kerr.FencedInstanceID) ||
-		errors.Is(err, kerr.InconsistentGroupProtocol)
-	err = withHint(err)
-	g.limited.warn(
-		"group "+err.Error(), // a new reason is logged at once
-		"left the consumer group; rejoining",
-		"group",
-		g.cfg.group,
-		"error",
-		err,
-	)
-	if stays {
-		g.setProblem("group", err)
-	}
-}
-
 // poll returns at most max fetched records. Its error is final, or errReopen. Rebalances wait
 // until allowRebalance is called.
 func (g *groupConsumer) poll(ctx context.Context, timeout time.Duration, max int) ([]batch, error) {
@@ -364,12 +242,12 @@ func (g *groupConsumer) poll(ctx context.Context, timeout time.Duration, max int
 		// A refusing broker answers at once, and the client retries at once.
 		wait.Sleep(ctx, errorBackoff)
 	}
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	g.cancelPoll = cancel
-	if g.assignmentChanged {
+	if g.assignment.changed {
 		cancel()
 	}
-	g.mu.Unlock()
+	g.assignment.mu.Unlock()
 	fetches := g.client.PollRecords(pollCtx, max)
 	g.lastPollFailed = fetches.NumRecords() == 0 && hasErrors(fetches)
 	return g.batches(fetches)
@@ -392,8 +270,8 @@ func (g *groupConsumer) allowRebalance() { g.client.AllowRebalance() }
 
 // wake ends a waiting poll.
 func (g *groupConsumer) wake() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	if g.cancelPoll != nil {
 		g.cancelPoll()
 	}
@@ -412,8 +290,8 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 	var batches []batch
 	var fatal error
 	var live time.Time
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	fresh := time.Since(g.lastProbe) <= probeFresh
 	losses := dataLosses(fetches)
 	fetches.EachPartition(func(t kgo.FetchTopicPartition) {
@@ -423,7 +301,7 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 			}
 			return
 		}
-		p := g.parts[models.Partition{Topic: t.Topic, Partition: t.Partition}]
+		p := g.assignment.parts[models.Partition{Topic: t.Topic, Partition: t.Partition}]
 		if p == nil {
 			if t.Err != nil && fatal == nil {
 				fatal = g.foreignError(t.Topic, t.Partition, t.Err)
@@ -537,8 +415,8 @@ func (g *groupConsumer) newBatch(p *partition, records []*kgo.Record, err error)
 
 // advance moves a partition to next after its records were processed.
 func (g *groupConsumer) advance(p *partition, next int64, last *kgo.Record, n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	if next > p.next {
 		p.next, p.lastMoved, p.laggingSince = next, time.Now(), time.Time{}
 	}
@@ -551,25 +429,25 @@ func (g *groupConsumer) advance(p *partition, next int64, last *kgo.Record, n in
 
 // joinedGroup notes that we are a member, possibly without partitions.
 func (g *groupConsumer) joinedGroup() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	g.joined = true
-	delete(g.problems, "group")
+	g.problems.clear("group")
 }
 
 // revoke gives partitions up after their owner has finished and committed them.
 func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fenced bool) {
 	g.counters.rebalances.Add(1)
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	var parts []*partition
 	for topic, numbers := range lost {
 		for _, n := range numbers {
-			if p := g.parts[models.Partition{Topic: topic, Partition: n}]; p != nil {
+			if p := g.assignment.parts[models.Partition{Topic: topic, Partition: n}]; p != nil {
 				parts = append(parts, p)
 			}
 		}
 	}
-	g.mu.Unlock()
+	g.assignment.mu.Unlock()
 	if len(parts) == 0 {
 		return
 	}
@@ -577,276 +455,36 @@ func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fen
 	g.log.Info("partitions revoked", "group", g.cfg.group, "partitions", partitionNames(parts),
 		"lost", fenced)
 	g.onRevoke(ctx, parts, fenced)
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	for _, p := range parts {
 		g.releaseLocked(p)
 	}
-	g.assignmentChanged = true
+	g.assignment.changed = true
 }
 
 // releaseLocked drops a partition but keeps its position, since its records stay part of the
 // state. The next owner continues there. The caller holds mu.
 func (g *groupConsumer) releaseLocked(p *partition) {
 	g.unhold(p)
-	at := g.position(p)
+	at := g.assignment.position(p)
 	at.Left = true
-	g.released[p.Partition] = at
-	delete(g.parts, p.Partition)
-}
-
-// releasedPositions are the positions of revoked partitions.
-func (g *groupConsumer) releasedPositions() []models.SourcePosition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Collect(maps.Values(g.released))
-}
-
-// position is a partition's position for a checkpoint. The caller holds mu.
-func (g *groupConsumer) position(p *partition) models.SourcePosition {
-	at := models.SourcePosition{
-		Cluster:   g.cluster,
-		TopicID:   p.id,
-		Topic:     p.Topic,
-		Partition: p.Partition.Partition,
-		Next:      p.next,
-		Committed: max(p.committedOffset, -1),
-		Epoch:     p.epoch,
-	}
-	g.availability[p.Partition].save(&at)
-	return at
-}
-
-// positions are those of the given partitions; nil for all.
-func (g *groupConsumer) positions(of []*partition) []models.SourcePosition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if of == nil {
-		of = g.sorted()
-	}
-	list := make([]models.SourcePosition, len(of))
-	for i, p := range of {
-		list[i] = g.position(p)
-	}
-	return list
-}
-
-// sorted are all partitions in order. The caller holds mu.
-func (g *groupConsumer) sorted() []*partition {
-	return slices.SortedFunc(maps.Values(g.parts), byPartition)
-}
-
-// assigned are all partitions in order.
-func (g *groupConsumer) assigned() []*partition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.sorted()
-}
-
-func byPartition(a, b *partition) int {
-	if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-		return c
-	}
-	return int(a.Partition.Partition) - int(b.Partition.Partition)
-}
-
-// partitionNames lists partitions as topic/number, shortened to one line.
-func partitionNames(parts []*partition) string {
-	const most = 12
-	var list []string
-	for i, p := range parts {
-		if i == most {
-			list = append(list, fmt.Sprintf("and %d more", len(parts)-most))
-			break
-		}
-		list = append(list, fmt.Sprintf("%s/%d", p.Topic, p.Partition.Partition))
-	}
-	return strings.Join(list, " ")
-}
-
-// commitTimeout bounds a commit: a slow rebalance of other members delays it.
-const commitTimeout = 10 * time.Second
-
-// commit commits the positions and waits. Replaying partitions are not committed.
-func (g *groupConsumer) commit(ctx context.Context, parts []*partition) error {
-	g.mu.Lock()
-	if parts == nil {
-		parts = g.sorted()
-	}
-	offsets := g.offsetsToCommit(parts)
-	g.mu.Unlock()
-	return g.commitOffsets(ctx, offsets)
-}
-
-// offsetsToCommit are the current positions. The caller holds mu, and sends them.
-func (g *groupConsumer) offsetsToCommit(
-	parts []*partition,
-) map[string]map[int32]kgo.EpochOffset {
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	for _, p := range parts {
-		next := p.next
-		if g.applied != nil {
-			next = min(next, g.applied(p.Partition))
-		}
-		if (next == p.committedOffset && !p.pin) || next < p.replayUntil {
-			continue
-		}
-		if offsets[p.Topic] == nil {
-			offsets[p.Topic] = map[int32]kgo.EpochOffset{}
-		}
-		offsets[p.Topic][p.Partition.Partition] = kgo.EpochOffset{Epoch: p.epoch, Offset: next}
-		p.committedOffset = committedUnknown
-	}
-	return offsets
-}
-
-// commitOffsets sends offsets to the group.
-func (g *groupConsumer) commitOffsets(
-	ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset,
-) error {
-	if len(offsets) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	var failed error
-	noted := func(
-		_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error,
-	) {
-		failed = err
-		if err == nil {
-			failed = g.noteCommitted(offsets, answer)
-		}
-	}
-	if g.resume != nil {
-		req := g.offsetCommit(offsets)
-		if len(req.Topics) == 0 {
-			return nil // none of them is ours any more
-		}
-		answer, err := req.RequestWith(ctx, g.client)
-		if err == nil {
-			nameTopics(req, answer)
-		}
-		noted(nil, nil, answer, err)
-	} else {
-		g.client.CommitOffsetsSync(ctx, offsets, noted)
-	}
-	g.counters.commits.Add(1)
-	if g.resume != nil && errors.Is(failed, kerr.RebalanceInProgress) {
-		return failed // the next commit follows soon
-	}
-	if failed != nil {
-		g.counters.errors.add("commit", 1)
-		failed = withHint(failed)
-		g.limited.warn("commit "+failed.Error(),
-			"offsets could not be committed; retried with the next commit", "group", g.cfg.group,
-			"error", failed)
-	}
-	return failed
-}
-
-// offsetCommit is a commit that does not wait for a rebalance, as the client's own does. A broker
-// refuses it meanwhile, which is no harm to a Resumer: its offsets are for others to see.
-func (g *groupConsumer) offsetCommit(
-	offsets map[string]map[int32]kgo.EpochOffset,
-) *kmsg.OffsetCommitRequest {
-	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Group = g.cfg.group
-	req.MemberID, req.Generation = g.client.GroupMetadata()
-	if g.cfg.instance != "" {
-		req.InstanceID = &g.cfg.instance
-	}
-	for topic, parts := range offsets {
-		t := kmsg.NewOffsetCommitRequestTopic()
-		t.Topic = topic
-		for number, at := range parts {
-			of := g.partition(topic, number)
-			if of == nil {
-				continue
-			}
-			t.TopicID = of.id
-			p := kmsg.NewOffsetCommitRequestTopicPartition()
-			p.Partition, p.Offset, p.LeaderEpoch = number, at.Offset, at.Epoch
-			t.Partitions = append(t.Partitions, p)
-		}
-		if len(t.Partitions) > 0 {
-			req.Topics = append(req.Topics, t)
-		}
-	}
-	return req
-}
-
-// nameTopics sets the names of an answer's topics, which newer brokers name by their IDs alone.
-func nameTopics(req *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse) {
-	for i := range answer.Topics {
-		for j := range req.Topics {
-			if t := &answer.Topics[i]; t.Topic == "" && t.TopicID == req.Topics[j].TopicID {
-				t.Topic = req.Topics[j].Topic
-			}
-		}
-	}
-}
-
-// partition returns an assigned partition, or nil.
-func (g *groupConsumer) partition(topic string, number int32) *partition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.parts[models.Partition{Topic: topic, Partition: number}]
-}
-
-// noteCommitted records the group's new offsets.
-func (g *groupConsumer) noteCommitted(
-	offsets map[string]map[int32]kgo.EpochOffset,
-	answer *kmsg.OffsetCommitResponse,
-) error {
-	var errs []error
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, t := range answer.Topics {
-		for _, a := range t.Partitions {
-			if err := kerr.ErrorForCode(a.ErrorCode); err != nil {
-				errs = append(errs, fmt.Errorf("%s/%d: %w", t.Topic, a.Partition, err))
-				continue
-			}
-			if p := g.parts[models.Partition{Topic: t.Topic, Partition: a.Partition}]; p != nil {
-				p.committedOffset, p.pin = offsets[t.Topic][a.Partition].Offset, false
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// commitSoon commits in the background unless a commit is in flight. It takes the positions now:
-// when the request is sent more records were read, which no checkpoint covers, and a crash would
-// lose them.
-func (g *groupConsumer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.committing {
-		return
-	}
-	g.committing = true
-	offsets := g.offsetsToCommit(g.sorted())
-	wg.Go(func() {
-		g.commitOffsets(ctx, offsets)
-		g.mu.Lock()
-		g.committing = false
-		g.mu.Unlock()
-	})
+	g.assignment.released[p.Partition] = at
+	delete(g.assignment.parts, p.Partition)
 }
 
 // progress appends the progress of all partitions to list. Where CaughtUp is set, everything
 // written before the returned time has been read.
 func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Progress) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	now := time.Now()
 	fresh := now.Sub(g.lastProbe) <= probeFresh
 	if fresh {
 		now = g.lastProbe
 	}
 	list = list[:0]
-	for _, p := range g.sorted() {
+	for _, p := range g.assignment.sorted() {
 		list = append(list, models.Progress{
 			Topic:     p.Topic,
 			Partition: p.Partition.Partition,
@@ -864,21 +502,12 @@ func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Pr
 	return g.clock.report(now), list
 }
 
-// takeAssignmentChange reports whether the assignment changed since the last call.
-func (g *groupConsumer) takeAssignmentChange() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	changed := g.assignmentChanged
-	g.assignmentChanged = false
-	return changed
-}
-
 // releaseAll drops all partitions, which were finished before.
 func (g *groupConsumer) releaseAll() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.parts {
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	for _, p := range g.assignment.parts {
 		g.releaseLocked(p)
 	}
-	g.assignmentChanged = true
+	g.assignment.changed = true
 }

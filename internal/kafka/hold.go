@@ -43,16 +43,16 @@ func (g *groupConsumer) hold(p *partition, offset int64, err error) {
 	g.markStuck(p, "unreadable", err)
 	g.client.PauseFetchPartitions(p.asFetch())
 	g.seek(p, offset, -1)
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	p.fetched, p.heldUntil = offset, time.Now().Add(holdRetry)
 }
 
 // resumeHeld fetches partitions again that have waited long enough.
 func (g *groupConsumer) resumeHeld() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.parts {
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	for _, p := range g.assignment.parts {
 		if !p.heldUntil.IsZero() && !time.Now().Before(p.heldUntil) {
 			g.unhold(p)
 		}

@@ -30,7 +30,7 @@ func (s *Source) join(batches []batch) []batch {
 		}
 		s.joinBatch(j, b, len(b.part.waiting) > 0 && now.Sub(b.part.waitingSince) > j.Wait())
 	}
-	for _, p := range s.group.assigned() {
+	for _, p := range s.group.assignment.all() {
 		j := s.joiner(p.Topic)
 		if j == nil || len(p.waiting) == 0 || now.Sub(p.waitingSince) <= j.Wait() ||
 			slices.ContainsFunc(batches, func(b batch) bool { return b.part == p }) {

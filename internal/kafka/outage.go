@@ -118,10 +118,10 @@ func (g *groupConsumer) reachable(parts []*partition) {
 	jump := g.clock.takeJump()
 	var back []*partition
 	for _, p := range parts {
-		a := g.availability[p.Partition]
+		a := g.assignment.availability[p.Partition]
 		if a == nil {
 			a = &availability{}
-			g.availability[p.Partition] = a
+			g.assignment.availability[p.Partition] = a
 		}
 		if jump > outageMin {
 			a.answered = now.Add(-jump)
@@ -131,7 +131,7 @@ func (g *groupConsumer) reachable(parts []*partition) {
 		}
 	}
 	g.reportOutage(back)
-	g.unreachable = g.unreachable && len(parts) == 0
+	g.starts.unreachable = g.starts.unreachable && len(parts) == 0
 }
 
 // unassignedMax bounds how long partitions that no member reads hold back their topic.
@@ -143,11 +143,11 @@ const unassignedMax = 2 * time.Minute
 func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
 	unassigned := map[string]time.Time{}
 	ends.Each(func(o kadm.ListedOffset) {
-		if g.parts[models.Partition{Topic: o.Topic, Partition: o.Partition}] == nil {
+		if g.assignment.parts[models.Partition{Topic: o.Topic, Partition: o.Partition}] == nil {
 			unassigned[o.Topic] = time.Now()
 		}
 	})
-	if len(unassigned) > 0 && (len(g.parts) == 0 || !g.exclusive()) {
+	if len(unassigned) > 0 && (len(g.assignment.parts) == 0 || !g.exclusive()) {
 		clear(unassigned) // other members read them
 	}
 	for topic := range unassigned {
@@ -168,7 +168,7 @@ func (g *groupConsumer) reportOutage(back []*partition) {
 	}
 	var longest time.Duration
 	for _, p := range back {
-		longest = max(longest, g.availability[p.Partition].outage)
+		longest = max(longest, g.assignment.availability[p.Partition].outage)
 	}
 	g.log.Warn(
 		"partitions were unreachable; silence and ends of alerts are decided when producers have "+
@@ -189,13 +189,13 @@ func (g *groupConsumer) settling(p *partition) bool {
 	if since, ok := g.unassigned[p.Topic]; ok && time.Since(since) < unassignedMax {
 		return true
 	}
-	a := g.availability[p.Partition]
+	a := g.assignment.availability[p.Partition]
 	return a != nil && a.settling(g.clock.at(time.Now()), g.cfg.outageGrace)
 }
 
 // noteRead passes a partition's records on to its availability. The caller holds mu.
 func (g *groupConsumer) noteRead(p *partition, written time.Time) {
-	if a := g.availability[p.Partition]; a != nil && !a.ended.IsZero() {
+	if a := g.assignment.availability[p.Partition]; a != nil && !a.ended.IsZero() {
 		a.read(g.clock.at(time.Now()), written)
 	}
 }

@@ -66,11 +66,10 @@ func (g *groupConsumer) countMembers(ctx context.Context) {
 	if groups, err := g.admin.DescribeConsumerGroups(ctx, g.cfg.group); err == nil {
 		n = max(n, len(groups[g.cfg.group].Members)) // those of the new protocol
 	}
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	g.memberCount = n
-	_, unmatched := g.problems["patterns"]
-	g.mu.Unlock()
-	if unmatched {
+	g.assignment.mu.Unlock()
+	if g.problems.has("patterns") {
 		if meta, err := g.metadata(ctx); err == nil {
 			g.checkPatterns(meta)
 			g.lookForTopics()
@@ -80,9 +79,9 @@ func (g *groupConsumer) countMembers(ctx context.Context) {
 
 // lookForTopics has the client find topics at once that match our patterns since a moment ago.
 func (g *groupConsumer) lookForTopics() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, unmatched := g.problems["patterns"]; !unmatched && g.client != nil {
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	if !g.problems.has("patterns") && g.client != nil {
 		g.client.ForceMetadataRefresh()
 	}
 }
@@ -90,10 +89,10 @@ func (g *groupConsumer) lookForTopics() {
 // probeTargets returns our topics, and whether a partition has lag but does not progress: its
 // records may have been deleted.
 func (g *groupConsumer) probeTargets() (topics []string, odd bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	names := map[string]bool{}
-	for name, p := range g.parts {
+	for name, p := range g.assignment.parts {
 		names[name.Topic] = true
 		odd = odd || p.next < p.end && isIdle(p)
 	}
@@ -101,21 +100,21 @@ func (g *groupConsumer) probeTargets() (topics []string, odd bool) {
 }
 
 func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOffsets, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	if err != nil && len(ends) == 0 {
 		g.unansweredProbes++
 		return
 	}
-	g.lastProbe, g.unansweredProbes, g.topicPartitions = asked, 0, 0
+	g.lastProbe, g.unansweredProbes, g.assignment.topicPartitions = asked, 0, 0
 	g.partitionCounts = map[string]int32{}
 	ends.Each(func(o kadm.ListedOffset) {
-		g.topicPartitions++
+		g.assignment.topicPartitions++
 		g.partitionCounts[o.Topic] = max(g.partitionCounts[o.Topic], o.Partition+1)
 	})
 	g.noteUnassigned(ends)
 	var answered []*partition
-	for name, p := range g.parts {
+	for name, p := range g.assignment.parts {
 		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil {
 			answered = append(answered, p)
 			p.probedEnd = e.Offset

@@ -73,8 +73,8 @@ func firstBatch(
 	return int64(binary.BigEndian.Uint64(answer.RecordBatches)), true
 }
 
-// beyond returns the first offset after a damaged one at which the log can be read again. Batches
-// are of any length, so it looks further and further, and then closes in.
+// nextReadable returns the first offset after a damaged one at which the log can be read again.
+// Batches are of any length, so it looks further and further, and then closes in.
 func nextReadable(
 	ctx context.Context,
 	client *kgo.Client,

@@ -50,7 +50,7 @@ func (g *groupConsumer) groupError(err error) error {
 	if !g.joined && needsOperator(err) {
 		return withHint(err)
 	}
-	g.setProblemLocked("group", withHint(err))
+	g.problems.set("group", withHint(err))
 	return nil
 }
 
@@ -78,9 +78,9 @@ func (g *groupConsumer) handlePartitionError(ctx context.Context, p *partition, 
 	var bomb *kgo.ErrDecompressTooLarge
 	switch {
 	case errors.As(err, &loss):
-		g.mu.Lock()
+		g.assignment.mu.Lock()
 		g.dataLoss(p, loss)
-		g.mu.Unlock()
+		g.assignment.mu.Unlock()
 	case errors.As(err, &bomb):
 		g.skip(p, "bomb", bomb.NextOffset, bomb.Epoch, err)
 	case errors.Is(err, kerr.UnknownTopicID):
@@ -135,12 +135,12 @@ func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 // rewindAll has partitions read again from some offsets.
 func (g *groupConsumer) rewindAll(at map[models.Partition]int64) {
 	for name, next := range at {
-		g.mu.Lock()
-		p := g.parts[name]
+		g.assignment.mu.Lock()
+		p := g.assignment.parts[name]
 		if p != nil {
 			p.next, p.fetched, p.waiting, p.probedEnd = next, next, nil, -1
 		}
-		g.mu.Unlock()
+		g.assignment.mu.Unlock()
 		if p != nil {
 			g.seek(p, next, -1)
 		}
@@ -149,9 +149,9 @@ func (g *groupConsumer) rewindAll(at map[models.Partition]int64) {
 
 // skip leaves out an unreadable batch.
 func (g *groupConsumer) skip(p *partition, kind string, next int64, epoch int32, err error) {
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	g.skipLocked(p, kind, next, err)
-	g.mu.Unlock()
+	g.assignment.mu.Unlock()
 	g.seek(p, next, epoch)
 }
 
@@ -179,8 +179,8 @@ func (g *groupConsumer) seek(p *partition, offset int64, epoch int32) {
 
 // markStuck records why a partition cannot be read.
 func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	g.counters.errors.add(kind, 1)
 	p.stuck = withHint(err)
 	g.limited.error("stuck "+p.Topic, "a partition cannot be read", "topic", p.Topic,
@@ -191,11 +191,11 @@ func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
 // its header; if that is damaged too, the next readable batch is searched after a delay, since a
 // new leader may have an intact log.
 func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err error) {
-	g.mu.Lock()
+	g.assignment.mu.Lock()
 	at, end := p.next, p.end
 	p.damaged = p.damaged || p.fetched == at
 	patient := p.laggingSince.IsZero() || time.Since(p.laggingSince) < stalledAfter
-	g.mu.Unlock()
+	g.assignment.mu.Unlock()
 	answer, failed := fetchRaw(ctx, g.client, p, at)
 	if failed == nil {
 		if _, ok := firstBatch(answer, p, at); ok {
@@ -258,10 +258,10 @@ func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
 
 // stalledPartitions have lag without progress, although brokers answer.
 func (g *groupConsumer) stalledPartitions() []*partition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	var list []*partition
-	for _, p := range g.sorted() {
+	for _, p := range g.assignment.sorted() {
 		if time.Since(g.lastProbe) <= probeFresh && p.next == p.fetched && p.next < p.end &&
 			p.next >= p.start &&
 			!p.laggingSince.IsZero() &&
@@ -278,9 +278,9 @@ func (g *groupConsumer) skipDeleted() {
 	if g.client.BufferedFetchRecords() > 0 {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.parts {
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
+	for _, p := range g.assignment.parts {
 		// the log ends below our position
 		if p.fetched < p.next && p.probedEnd >= 0 && p.probedEnd <= p.fetched {
 			g.rewindTo(p, p.probedEnd)

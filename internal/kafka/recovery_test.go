@@ -429,10 +429,10 @@ func TestLeaderWithoutHistory(t *testing.T) {
 // The client lists its own errors last: the records that it has read since it went back come in the
 // same poll, before the error that says so.
 func TestDataLossAfterItsRecords(t *testing.T) {
-	g := newGroupConsumer(groupConfig{}, slog.New(slog.DiscardHandler), &counters{})
+	g := newGroupConsumer(groupConfig{}, nil, slog.New(slog.DiscardHandler), &counters{})
 	name := models.Partition{Topic: "t"}
 	p := &partition{Partition: name, next: 9, fetched: 9, probedEnd: 9}
-	g.parts[name] = p
+	g.assignment.parts[name] = p
 	var again []*kgo.Record
 	for offset := range int64(7) {
 		// the new leader has written from offset 5 on

@@ -90,16 +90,14 @@ func TestRecordsDeletedWhileStopped(t *testing.T) {
 func TestUnreachableAdvertisedAddress(t *testing.T) {
 	log := &journal{}
 	b := &bed{logs: log}
-	g := newGroupConsumer(
-		groupConfig{ClientConfig: ClientConfig{Brokers: []string{"kafka:9092"}}}, b.logger(),
-		&counters{},
-	)
+	cfg := groupConfig{ClientConfig: ClientConfig{Brokers: []string{"kafka:9092"}}}
 	f := func(host string, node int32, want bool) {
 		t.Helper()
 		err := &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
-		g.OnBrokerConnect(kgo.BrokerMetadata{NodeID: node, Host: host, Port: 9092}, 0, nil, err)
-		if got := strings.Contains(g.networkErr.Error(), "advertised.listeners"); got != want {
-			t.Errorf("%s: %v", host, g.networkErr)
+		p := newProblems(cfg, &counters{}, newRateLimitedLogger(b.logger()))
+		p.OnBrokerConnect(kgo.BrokerMetadata{NodeID: node, Host: host, Port: 9092}, 0, nil, err)
+		if got := strings.Contains(p.networkErr.Error(), "advertised.listeners"); got != want {
+			t.Errorf("%s: %v", host, p.networkErr)
 		}
 	}
 	f("kafka", -1, false)

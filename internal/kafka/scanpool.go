@@ -284,9 +284,9 @@ func (s *Source) apply(c *chunk) {
 
 // replayed reports to the engine that a partition's replay has ended, before its first new record.
 func (s *Source) replayed(p *partition) {
-	s.group.mu.Lock()
+	s.group.assignment.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
-	s.group.mu.Unlock()
+	s.group.assignment.mu.Unlock()
 	s.log.Info("state is rebuilt; continuing at the committed offset", "topic", p.Topic,
 		"partition", p.Partition.Partition, "offset", p.next)
 	s.advance()

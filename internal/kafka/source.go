@@ -183,14 +183,14 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		maxByte:      cfg.MaxBytes,
 		maxWait:      cfg.MaxWait,
 		outageGrace:  cfg.OutageGrace,
-	}, s.log, &s.counters)
-	s.group.stateful = s.checkpointer != nil
+	}, cfg.Clock, s.log, &s.counters)
+	s.group.starts.stateful = s.checkpointer != nil
 	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
-	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin,
-		newClockGuard(cfg.Clock, s.log)
+	s.group.onRevoke, s.group.beforeJoin = s.onRevoke, s.beforeJoin
 	if s.resumer != nil {
-		s.group.resume, s.group.applied = s.resumer.Resume, s.resumer.Applied
-		s.group.stateful = true
+		s.group.starts.resume = s.resumer.Resume
+		s.group.commits.resumes, s.group.commits.applied = true, s.resumer.Applied
+		s.group.starts.stateful = true
 	}
 	return s
 }
@@ -328,9 +328,10 @@ func (s *Source) loadPositions() {
 		name := models.Partition{Topic: p.Topic, Partition: p.Partition}
 		positions[name] = append(positions[name], p)
 	}
-	s.group.rewind = s.checkpointer.Rewind()
-	s.group.restoredPosition = func(name models.Partition, id [16]byte) (models.SourcePosition,
-		bool) {
+	s.group.starts.rewind = s.checkpointer.Rewind()
+	s.group.starts.restoredPosition = func(
+		name models.Partition, id [16]byte,
+	) (models.SourcePosition, bool) {
 		list := positions[name]
 		for _, p := range list {
 			if p.TopicID == id {
@@ -412,7 +413,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
-	changed := s.group.takeAssignmentChange()
+	changed := s.group.assignment.takeChange()
 	if changed {
 		s.advance()
 	}
@@ -438,7 +439,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.checkpointer != nil && s.checkpointer.Urgent() {
 		s.reportShared()
 		if s.checkpoint() {
-			s.group.commitSoon(context.WithoutCancel(ctx), &s.commits)
+			s.group.commits.commitSoon(context.WithoutCancel(ctx), &s.commits)
 		}
 	}
 	s.broken = false
@@ -459,7 +460,8 @@ func (s *Source) checkpoint() bool {
 	if s.checkpointer == nil {
 		return true
 	}
-	positions := append(s.group.positions(nil), s.group.releasedPositions()...)
+	a := s.group.assignment
+	positions := append(a.positions(nil), a.releasedPositions()...)
 	forget := s.forgotten(positions)
 	positions = append(positions, s.unclaimed(positions, forget)...)
 	for i := range positions {
@@ -467,13 +469,13 @@ func (s *Source) checkpoint() bool {
 	}
 	if err := s.checkpointer.Checkpoint(positions, forget); err != nil {
 		s.counters.errors.add("checkpoint", 1)
-		s.group.setProblem("checkpoint", err)
+		s.group.problems.set("checkpoint", err)
 		s.group.limited.error("checkpoint", "checkpoint failed; offsets are not committed",
 			"error", err)
 		return false
 	}
 	s.forget = nil
-	s.group.clearProblem("checkpoint")
+	s.group.problems.clear("checkpoint")
 	return true
 }
 
@@ -491,10 +493,10 @@ func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.S
 
 // forgotten are the positions that the next checkpoint drops, since their topics no longer exist.
 func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
-	s.group.mu.Lock()
-	s.forget = append(s.forget, s.group.forget...)
-	s.group.forget = nil
-	s.group.mu.Unlock()
+	s.group.assignment.mu.Lock()
+	s.forget = append(s.forget, s.group.starts.forget...)
+	s.group.starts.forget = nil
+	s.group.assignment.mu.Unlock()
 	s.forget = slices.DeleteFunc(s.forget, func(old models.SourcePosition) bool {
 		return slices.ContainsFunc(positions, func(p models.SourcePosition) bool {
 			return p.Topic == old.Topic && p.Partition == old.Partition &&
@@ -514,7 +516,7 @@ func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 		return
 	}
 	if saved := s.checkpoint(); saved && !lost {
-		s.group.commit(ctx, parts)
+		s.group.commits.commit(ctx, parts)
 	}
 }
 
@@ -527,7 +529,7 @@ func (s *Source) finish() {
 	s.advance()
 	s.leaving = s.cfg.Exclusive != nil && s.cfg.Exclusive() == nil
 	if s.checkpoint() {
-		s.group.commit(context.Background(), nil)
+		s.group.commits.commit(context.Background(), nil)
 	}
 	s.leaving = false
 	s.group.releaseAll()

@@ -2,8 +2,6 @@ package kafka
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,10 +70,10 @@ func (g *groupConsumer) stats() Stats {
 		Commits:          c.commits.Load(),
 		Errors:           c.errors.snapshot(),
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	s.Members = g.memberCount
-	for _, p := range g.sorted() {
+	for _, p := range g.assignment.sorted() {
 		ps := p.stats(g.clock)
 		s.Partitions = append(s.Partitions, ps)
 		s.Lag += ps.Lag
@@ -146,25 +144,19 @@ const (
 
 // health collects the problems of partitions, network and group.
 func (g *groupConsumer) health() Health {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.assignment.mu.Lock()
+	defer g.assignment.mu.Unlock()
 	h := Health{State: Ready}
-	var minor []string
-	for _, what := range slices.Sorted(maps.Keys(g.problems)) {
-		if text := g.problems[what].err.Error(); slices.Contains(minorProblems, what) {
-			minor = append(minor, text)
-		} else {
-			h.Problems = append(h.Problems, text)
-		}
-	}
-	if g.networkErr != nil && time.Since(g.networkSince) > networkGrace && len(h.Problems) == 0 &&
-		(g.unansweredProbes > 0 || len(g.parts) == 0) {
-		h.Problems = append(h.Problems, g.networkErr.Error())
+	major, minor := g.problems.texts()
+	h.Problems = major
+	if err, since := g.problems.network(); err != nil && time.Since(since) > networkGrace &&
+		len(h.Problems) == 0 && (g.unansweredProbes > 0 || len(g.assignment.parts) == 0) {
+		h.Problems = append(h.Problems, err.Error())
 	}
 	if g.unansweredProbes >= maxUnansweredProbes && len(h.Problems) == 0 {
 		h.Problems = append(h.Problems, "brokers do not answer")
 	}
-	for _, p := range g.sorted() {
+	for _, p := range g.assignment.sorted() {
 		if p.stuck != nil {
 			h.Problems = append(
 				h.Problems,
@@ -220,8 +212,8 @@ func (s *Source) Health() Health {
 // Future says of which partitions too many records have timestamps ahead of the clock, and who
 // wrote the last one. It may be called at any time.
 func (s *Source) Future() []string {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
+	s.group.assignment.mu.Lock()
+	defer s.group.assignment.mu.Unlock()
 	return s.group.futureProblems()
 }
 
