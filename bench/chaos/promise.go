@@ -44,7 +44,10 @@ type promise struct {
 }
 
 // acked is when a log was written, and when the broker said that it had it.
-type acked struct{ at, by time.Time }
+type acked struct {
+	partition int32
+	at, by    time.Time
+}
 
 // gap is a time without the broker.
 type gap struct{ from, to time.Time }
@@ -107,6 +110,13 @@ func runPromise(o options) (err error) {
 			"the machine is so busy that the broker had a log %v after its time: "+
 				"nothing can be said",
 			late.Round(time.Millisecond),
+		)
+	}
+	if stall := p.stalled(); stall > drained && p.cluster == "" {
+		return fmt.Errorf(
+			"the machine is so busy that the producer paused for %v after an outage, while it had "+
+				"buffered logs: nothing can be said",
+			stall.Round(time.Millisecond),
 		)
 	}
 	for _, r := range p.receivers {
@@ -218,7 +228,7 @@ func (p *promise) produce(ctx context.Context) error {
 				failed = err // callbacks come one at a time
 			}
 			if now := time.Now(); now.Sub(r.Timestamp) > promiseLateness {
-				p.late = append(p.late, acked{r.Timestamp, now})
+				p.late = append(p.late, acked{r.Partition, r.Timestamp, now})
 			}
 		})
 		if ctx.Err() != nil {
@@ -236,6 +246,32 @@ func (p *promise) inexcusable() (longest time.Duration) {
 			return a.by.After(g.from) && a.at.Before(g.to.Add(pauseMax+promiseLateness))
 		}) {
 			longest = max(longest, a.by.Sub(a.at))
+		}
+	}
+	return longest
+}
+
+// drained is how long a producer has to bring no buffered log until the engine goes on, once it had
+// the time to connect again.
+const drained = 5 * time.Second
+
+// stalled is the longest time after an outage in which a partition was brought none of the logs
+// that the producer had buffered for it, from when the engine may take their absence for their end.
+func (p *promise) stalled() (longest time.Duration) {
+	reconnected := max(pauseMax, min(p.outage, 2*pauseMax)) + 2*time.Second
+	for _, g := range p.gone {
+		last := map[int32]time.Time{}
+		for _, a := range p.late { // in order of by
+			buffered := a.at.Before(g.to) && a.at.After(g.from.Add(-promiseLateness))
+			if !buffered || a.by.Before(g.to) {
+				continue
+			}
+			before, ok := last[a.partition]
+			if earliest := g.to.Add(reconnected - drained); !ok || before.Before(earliest) {
+				before = earliest
+			}
+			longest = max(longest, a.by.Sub(before))
+			last[a.partition] = a.by
 		}
 	}
 	return longest
