@@ -259,6 +259,7 @@ type hints struct {
 	oneLevel, oneMessage                           jsonscan.Slot // zerolog's short names
 	logger, error, levelNumber                     jsonscan.Slot // logr; Python
 	logFormat                                      jsonscan.Slot // Twisted
+	subsystem, threadID                            jsonscan.Slot // PowerDNS
 	// what a shipper parsed, under a key of its own; a list of audit events
 	parsed, processed, items, kind jsonscan.Slot
 
@@ -467,6 +468,7 @@ func (p *fieldPlan) addHints() {
 	h.zapLevel, h.zapTime, h.zapMessage = one("L"), one("T"), one("M")
 	h.oneLevel, h.oneMessage, h.logger, h.error = one("l"), one("m"), one("logger"), one("error")
 	h.levelNumber, h.logFormat = one("levelno"), one("log_format")
+	h.subsystem, h.threadID = one("subsystem"), one("tid")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
 		one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload, h.metrics = one("schema"), one("payload"), one("metrics")

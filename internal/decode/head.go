@@ -2,6 +2,8 @@ package decode
 
 import (
 	"bytes"
+	"strconv"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -48,6 +50,19 @@ func (c clock) headOf(t []byte) head {
 			return head{ns, at, at + n}
 		}
 	}
+	if ns, n := c.hexPrefix(t[i:]); n > 0 {
+		return head{ns, i, i + n}
+	}
+	if n := gluedWord(t[i:]); n > 0 { // raft2026/05/04 10:11:12, a prefix of Go's log package
+		if ns, size := c.iso(t[i+n:]); size > 0 {
+			return head{ns, i + n, i + n + size}
+		}
+	}
+	if levelLetter(t[i]).word != nil && t[i+1] == ' ' && t[i+2] == '[' { // CUPS
+		if ns, n := c.dated(t[i+3:]); n > 0 {
+			return head{ns, i + 3, i + 3 + n}
+		}
+	}
 	if at := letterInBrackets(t, i); at > 0 {
 		if ns, n := c.dated(t[at:]); n > 0 {
 			return head{ns, at, at + n}
@@ -79,8 +94,8 @@ func (c clock) headOf(t []byte) head {
 			if ns, n := c.dated(t[j:]); n > 0 {
 				return head{ns, j, j + n}
 			}
-		} else if t[i] == '[' {
-			if ns, n := c.prefix(t[i:]); n > 0 {
+		} else if t[i] == '[' || t[j]-'A' < 26 && (startsMonth(t[j:]) || weekday(t[j:]) > 0) {
+			if ns, n := c.prefix(t[i:]); n > 0 { // ERROR: Mon May  4 10:11:12 2026 of ClamAV
 				return head{ns, i, i + n}
 			}
 		}
@@ -185,6 +200,9 @@ func skipToken(t []byte, i, limit int) int {
 	if levelWord(word).word != nil {
 		return end
 	}
+	if string(word) == "CONNECT" && end < limit && t[end] == ' ' { // a level of Tinyproxy
+		return end
+	}
 	if rest := bytes.TrimLeft(t[end:limit], " "); bytes.HasPrefix(rest, []byte("| ")) {
 		return end // the name of a container of Docker Compose
 	}
@@ -193,6 +211,36 @@ func skipToken(t []byte, i, limit int) int {
 		return end + 1
 	}
 	return 0
+}
+
+// gluedWord returns the length of the letters before a date, 0 for none.
+func gluedWord(t []byte) int {
+	n := 0
+	for n < len(t) && n < 20 && t[n]|0x20-'a' < 26 {
+		n++
+	}
+	if n < 2 || len(t) < n+19 || t[n] != '2' || t[n+4] != '/' || t[n+7] != '/' {
+		return 0
+	}
+	return n
+}
+
+// hexPrefix reads the time of a line of OpenLDAP: seconds since 1970 and nanoseconds in
+// hexadecimal, with the thread behind them.
+//
+//	69f870e0.16c6ff2b 0x7f26edffe6c0 conn=1000 fd=11 closed (connection lost)
+func (c clock) hexPrefix(t []byte) (ns int64, n int) {
+	if len(t) < 22 || t[8] != '.' || t[17] != ' ' || t[18] != '0' || t[19] != 'x' ||
+		!isHex8(t[:8]) || !isHex8(t[9:17]) {
+		return 0, 0
+	}
+	seconds, _ := strconv.ParseInt(string(t[:8]), 16, 64)
+	nano, _ := strconv.ParseInt(string(t[9:17]), 16, 64)
+	ns = seconds*int64(time.Second) + nano
+	if nano >= int64(time.Second) || !c.withinYear(ns) {
+		return 0, 0
+	}
+	return ns, 17
 }
 
 // epochPrefix reads a number of seconds or milliseconds since 1970 at the start of a line, as some

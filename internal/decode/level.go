@@ -132,7 +132,7 @@ func knownLevel(word string) level {
 		return levelUnknown
 	case "trace", "finest", "finer", "verbose", "trc", "vrb", "silly", "trac", "trce", "t", "v":
 		return levelTrace
-	case "debug", "fine", "config", "dbg", "debu", "dbug", "deb", "d", "d1", "d2", "d3", "d4", "d5":
+	case "debug", "fine", "config", "dbg", "debu", "dbug", "debg", "deb", "d", "d1", "d2", "d3", "d4", "d5":
 		return levelDebug
 	case "http":
 		return levelHTTP

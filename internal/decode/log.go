@@ -1017,6 +1017,9 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 //	{"logger":"pay","msg":"payment failed","error":"card declined"}
 func (l *Log) logrLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
+	if x.Has.Has(h.subsystem) && x.Has.Has(h.threadID) && x.Has.Has(h.msg) {
+		return l.powerDNSLevel(x)
+	}
 	if !x.Has.Has(h.logger) || !x.Has.Has(h.msg) || x.Spans[h.logger].Kind != String {
 		return level{}, jsonscan.NoSlot
 	}
@@ -1034,6 +1037,21 @@ func (l *Log) logrLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 		}
 	}
 	return level{}, jsonscan.NoSlot
+}
+
+// powerDNSLevel finds the level of PowerDNS's Recursor, whose number is a verbosity, too, and whose
+// priority is a word that not every log has:
+//
+//	msg="Unable to open file" error="No such file" subsystem="config" level="0" tid="0"
+func (l *Log) powerDNSLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
+	h := &l.d.plan.hints
+	if n, only := l.d.plan.level.Present(x.Has); n != 1 || only != h.level || !l.isDigits(x, only) {
+		return level{}, jsonscan.NoSlot
+	}
+	if x.Has.Has(h.error) {
+		return levelError, h.error
+	}
+	return levelInfo, h.level
 }
 
 // refine combines a word with the number beside it if both mean the same level: OTLP's severity

@@ -268,7 +268,7 @@ func standsAlone(text []byte, start, end int, inHead bool) bool {
 		return false
 	case '.':
 		return end+1 >= len(text) || !isWord(text[end+1])
-	case '/': // Celery's ERROR/MainProcess
+	case '/': // Celery's ERROR/MainProcess, Icinga's critical/Application
 		return inHead
 	}
 	return true
@@ -316,7 +316,8 @@ func setApart(text []byte, start, end int) bool {
 func headWord(text []byte, start, end int) bool {
 	word := text[start:end]
 	// a symbol
-	if word[0]-'0' <= 9 || string(word) == "PHP" || word[0] >= 0x80 && word[len(word)-1] >= 0x80 {
+	if word[0]-'0' <= 9 || string(word) == "PHP" || string(word) == "LibClamAV" ||
+		word[0] >= 0x80 && word[len(word)-1] >= 0x80 {
 		return true
 	}
 	for end < len(text) && (isWord(text[end]) || text[end] == '-' || text[end] == '.') {
@@ -375,6 +376,13 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead && !opensObject(text[blanks+1:])
 	case bytes.HasPrefix(text[end:], []byte(" - ")): // between dashes, or first
 		marked = inHead || h.end > 0 && bytes.HasSuffix(text[:start], []byte(" - "))
+	case after == '/' && h.end > 0 && start >= h.end && // critical/Application: of Icinga
+		len(bytes.Trim(text[h.end:start], " ]")) == 0:
+		facility, _, ok := bytes.Cut(text[end+1:min(len(text), end+40)], []byte(": "))
+		marked = ok && bytes.IndexByte(facility, ' ') < 0
+	case after == ' ' && inHead && string(word) == "debug" && end+2 < len(text) && // BIND
+		text[end+1]-'0' <= 9:
+		marked = text[end+2] == ':'
 	case before == ':' && after == ',': // [ns_server:error,2026-05-04T10:11:12Z of Couchbase
 		marked = h.end > 0 && end+1 == h.start
 	case after == '[': // error[E0382]: of rustc
@@ -466,6 +474,9 @@ func markLevel(text []byte, h head) level {
 //	[2026-05-04 10:11:12.345678] E [MSGID: 1] [a.c:1:f] failed  GlusterFS, Ruby's semantic_logger
 //	2026-05-04T10:11:12Z E! [outputs.kafka] payment failed      Telegraf
 //	[ E 2026-05-04 10:11:12.3821 1234/T5 age/Cor.cpp:123 ]: failed   Phusion Passenger
+//	2026-05-04 10:11:12.382123 E | etcdserver: payment failed   etcd 3.4
+//	2026.05.04 10:11:12 LOG3[0]: connect 127.0.0.1:9: refused   stunnel, a severity of syslog
+//	E [04/May/2026:10:11:12 +0000] Unable to open listen socket CUPS
 //	E[2026-05-04|10:11:12.382] payment failed module=p2p        CometBFT
 func letterLevel(text []byte, h head) level {
 	if h.end == 0 {
@@ -477,13 +488,20 @@ func letterLevel(text []byte, h head) level {
 	if h.start == 2 && text[1] == '[' { // CometBFT
 		return levelLetter(text[0])
 	}
+	if h.start == 3 && text[1] == ' ' && text[2] == '[' { // CUPS, whose X is an emergency
+		return levelLetter(text[0])
+	}
 	if h.start >= 3 && text[h.start-1] == ' ' && (text[h.start-3] == '[' ||
 		h.start >= 4 && text[h.start-3] == ' ' && text[h.start-4] == '[') {
 		return levelLetter(text[h.start-2])
 	}
 	rest := bytes.TrimLeft(text[h.end:], "] ")
-	if len(rest) > 2 && (rest[1] == '!' && rest[2] == ' ' || rest[1] == ' ' && rest[2] == '[') {
+	if len(rest) > 3 && (rest[1] == '!' && rest[2] == ' ' || rest[1] == ' ' && (rest[2] == '[' ||
+		rest[2] == '|' && rest[3] == ' ')) {
 		return levelLetter(rest[0])
+	}
+	if len(rest) > 5 && string(rest[:3]) == "LOG" && rest[3]-'0' < 8 && rest[4] == '[' { // stunnel
+		return syslogLevel(int(rest[3] - '0'))
 	}
 	if h.start <= 1 {
 		return columnLetter(rest)
@@ -633,7 +651,7 @@ func textWord(word []byte) level {
 	switch string(word) {
 	case "TRACE", "FINEST", "FINER", "VERBOSE", "TRC", "TRAC", "VRB":
 		return levelTrace
-	case "DEBUG", "FINE", "DBG", "DEBU", "DBUG":
+	case "DEBUG", "FINE", "DBG", "DEBU", "DBUG", "DEBG", "DEBUG1", "DEBUG2", "DEBUG3":
 		return levelDebug
 	case "INFO", "INFORMATION", "INFORMATIONAL", "INF", "LOG":
 		return levelInfo
