@@ -88,6 +88,17 @@ func (w *world) inFiles(names ...string) *written {
 	return n
 }
 
+// refuseAlerts has the broker refuse what is written to the topic of alerts.
+func (w *world) refuseAlerts() (stop func()) {
+	return w.refuseWhile(kmsg.Produce, func(r kmsg.Request) bool {
+		produce := r.(*kmsg.ProduceRequest)
+		return slices.ContainsFunc(produce.Topics, func(t kmsg.ProduceRequestTopic) bool {
+			of := w.broker.Cluster().TopicIDInfo(t.TopicID)
+			return t.Topic == alertsTopic || of != nil && of.Topic == alertsTopic
+		})
+	})
+}
+
 // writing makes a program a member that writes its notifications to a topic, and to a file in a
 // directory of its own.
 func (w *world) writing(name string) func(p *process) {
@@ -113,13 +124,7 @@ func TestClusterOutboxOutlivesLeader(t *testing.T) {
 		want(t, "in the topic", w.inTopic().list(), "first firing")
 		want(t, "in the files", w.inFiles("of a", "of b").list(), "first firing")
 		// the topic takes nothing, and the file is gone with its disk
-		stop := w.refuseWhile(kmsg.Produce, func(r kmsg.Request) bool {
-			produce := r.(*kmsg.ProduceRequest)
-			return slices.ContainsFunc(produce.Topics, func(t kmsg.ProduceRequestTopic) bool {
-				of := w.broker.Cluster().TopicIDInfo(t.TopicID)
-				return t.Topic == alertsTopic || of != nil && of.Topic == alertsTopic
-			})
-		})
+		stop := w.refuseAlerts()
 		if err := os.RemoveAll(filepath.Dir(file)); err != nil {
 			t.Fatal(err)
 		}
@@ -188,5 +193,44 @@ func TestClusterOutboxAtAnyMoment(t *testing.T) {
 		for _, r := range list {
 			r.end()
 		}
+	}, keepsAlerts)
+}
+
+// What an instance had queued is written when it has become a cluster, and what the leader of a
+// cluster had queued when it has become an instance again, each once.
+func TestOutboxOutlivesMigration(t *testing.T) {
+	skipShort(t)
+	inWorld(t, 4, func(w *world) {
+		toTopic := func(p *process) { p.config.Notify.KafkaTopic = alertsTopic }
+		single := w.start("a", toTopic)
+		stop := w.refuseAlerts()
+		w.spread("first", 12)
+		time.Sleep(2 * time.Second)
+		single.end()
+		member := w.prepare("a")
+		w.often(member.process)
+		toTopic(member.process)
+		stop()
+		member.begin()
+		time.Sleep(20 * time.Second)
+		want(t, "as a cluster", w.inTopic().list(), "first firing")
+		other := w.start("b", w.often, toTopic)
+		stop = w.refuseAlerts()
+		w.spread("second", 12)
+		time.Sleep(2 * time.Second)
+		other.end()
+		member.kill("c")
+		stop()
+		time.Sleep(time.Minute)
+		single = w.start("b", toTopic)
+		time.Sleep(5 * time.Minute)
+		all := w.inTopic()
+		want(t, "as an instance", all.list(), "first firing", "first resolved", "second firing",
+			"second resolved")
+		if all.again > 0 {
+			t.Errorf("%d notifications came twice", all.again)
+		}
+		want(t, "the webhook", w.notified(), "first firing resolved", "second firing resolved")
+		single.end()
 	}, keepsAlerts)
 }
