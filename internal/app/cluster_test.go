@@ -576,3 +576,55 @@ func TestClusterRollingRestart(t *testing.T) {
 		}
 	})
 }
+
+// After the leader is killed, the next alert is notified of when its session with the group has
+// ended; after it stops, within a second.
+func TestClusterTakeoverTimes(t *testing.T) {
+	skipShort(t)
+	for _, c := range []struct {
+		how  string
+		end  func(r *run)
+		most time.Duration
+	}{
+		{"killed", func(r *run) { r.kill("gone") }, 12 * time.Second},
+		{"stopped", (*run).end, time.Second},
+	} {
+		inCluster(t, func(w *world) {
+			list := w.three()
+			time.Sleep(10 * time.Second)
+			one := func(service int) {
+				w.produce(int32(service%4), fmt.Sprintf(
+					`{"timestamp":%q,"level":"ERROR","service":"s%03d","message":"boom"}`,
+					time.Now().UTC().Format(time.RFC3339Nano), service))
+			}
+			const services = 200
+			for range 10 {
+				for service := range services {
+					one(service)
+				}
+			}
+			first, done := leader(list), make(chan bool)
+			at := time.Now()
+			go func() { c.end(first); close(done) }()
+			for service := range services { // each of them fires with its eleventh log
+				time.Sleep(100 * time.Millisecond)
+				one(service)
+			}
+			<-done
+			next := time.Duration(-1)
+			w.mu.Lock()
+			for _, n := range w.received {
+				if since := n.at.Sub(at); since > 50*time.Millisecond && next < 0 {
+					next = since
+				}
+			}
+			w.mu.Unlock()
+			if t.Logf("%s: the next message after %s", c.how, next); next < 0 || next > c.most {
+				t.Errorf("%s: the next message came after %s, want %s at most", c.how, next, c.most)
+			}
+			for _, r := range w.without(list, first) {
+				r.end()
+			}
+		})
+	}
+}
