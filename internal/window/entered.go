@@ -28,13 +28,21 @@ func (g *Group) Entered(at int64) int64 {
 }
 
 // EnteredBefore is how many events the group had had that an alert which begins at an instant does
-// not count: those before the span. Of very many events it is coarser, see paneLimit.
+// not count: those before the span, and before the instant of an event that resolved. Of very many
+// events it is coarser, see paneLimit.
 func (g *Group) EnteredBefore(p *Condition, at int64) int64 {
-	if g.state == nil || g.state.logs == nil {
-		return g.Entered(at - p.Span())
+	from := at - p.Span()
+	if g.state == nil {
+		return g.Entered(from)
+	}
+	if n := resetsUntil(g.state.resets, at); n > 0 {
+		from = max(from, g.state.resets[n-1].at-1)
 	}
 	logs := g.state.logs
-	return g.gone + logs.count(g.state.left(p, &p.logs, logs, at-p.Span()))
+	if logs == nil {
+		return g.Entered(from)
+	}
+	return g.gone + logs.count(g.state.left(p, &p.logs, logs, from))
 }
 
 // Span is how far back from its beginning an alert counts events: the window or, of a sequence, the
@@ -48,7 +56,7 @@ func (p *Condition) Span() int64 {
 
 // within is how many events there are in the window at an instant.
 func (g *Group) within(p *Condition, at int64) int {
-	if g.state != nil && g.state.logs != nil {
+	if st := g.state; st != nil && (st.logs != nil || len(st.resets) > 0) {
 		return int(g.Entered(at) - g.EnteredBefore(p, at))
 	}
 	return after(g.times, at) - after(g.times, at-p.Span())
