@@ -123,7 +123,6 @@ func (st *state) evictQuiet(rs *ruleState) {
 	if rs.condition.HoldsEmpty() || !rs.condition.KeepsKeys() || rs.waitedTo == rs.evictedAt {
 		return
 	}
-	rs.evictedAt = rs.waitedTo
 	type quiet struct {
 		number uint32
 		last   int64
@@ -138,7 +137,11 @@ func (st *state) evictQuiet(rs *ruleState) {
 	slices.SortFunc(list, func(a, b quiet) int {
 		return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.number, b.number))
 	})
-	for _, q := range list[:min(len(list), max(rs.limit()/10, 1))] {
+	n := max(rs.limit()/10, 1)
+	if len(list) <= n { // no others are quiet until the watermark moves on
+		n, rs.evictedAt = len(list), rs.waitedTo
+	}
+	for _, q := range list[:n] {
 		rs.drop(q.number)
 		st.live--
 		rs.evicted++
