@@ -24,14 +24,14 @@ var (
 	skip  = flag.String("evaluate.skip", "^$", "leave out scenarios that match the expression")
 	runs  = flag.String(
 		"evaluate.runs",
-		"backtest,test,live,restarted,backlog",
+		"backtest,test,live,restarted,framed,backlog",
 		"the ways to run the engine",
 	)
 )
 
 // TestEngineAgrees holds the engine against the evaluator on random rules and logs, in all ways in
 // which the program evaluates logs: backtest of a file, test, run as they arrive, run with
-// restarts, and run over the backlog of a topic.
+// restarts, run by a member of a cluster, and run over the backlog of a topic.
 //
 // A hundred thousand scenarios take some minutes:
 //
@@ -67,6 +67,7 @@ func TestEngineAgrees(t *testing.T) {
 
 // differs says how the engine and the evaluator differ on a scenario.
 func differs(s scenario) (difference string) {
+	s = s.fixed()
 	courses := map[string][]string{}
 	set, reader, err := readers(s)
 	if err != nil {
@@ -93,6 +94,7 @@ func differs(s scenario) (difference string) {
 	compare("test", s.order(), s.start(), testScript)
 	compare("live", s.order(), s.start(), live)
 	compare("restarted", s.order(), s.start(), restarted)
+	compare("framed", s.order(), s.start(), framed)
 	if !s.late() {
 		compare("backtest", s.written(), time.Time{}, backtest)
 		compare("backlog", s.order(), time.Time{}, backlog)

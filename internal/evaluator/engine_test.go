@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
@@ -85,9 +86,10 @@ func testScript(s scenario, set *rule.Set) ([]string, error) {
 	factory := ruletest.EngineFactory(set)
 	newEngine := factory.New
 	factory.Lists = nil // the scenario has the members
+	end := s.end()
 	factory.New = func(emit func(models.Alert)) (ruletest.Engine, error) {
 		e, err := newEngine(func(a models.Alert) {
-			if !a.At.After(s.end()) { // a test goes on for a second
+			if !a.At.After(end) { // a test goes on for a second
 				alerts = append(alerts, a)
 			}
 			emit(a)
@@ -119,10 +121,11 @@ func (s scenario) noteValues(e ruletest.Engine, list *[]string) ruletest.Engine 
 	if !ok || !s.records() {
 		return e
 	}
+	end := s.end()
 	if err := target.SetRecorded(func(v models.Recorded) {
 		l := valueLine(v.Rule, v.Labels, v.At, v.Value, v.Gone)
 		// one may be written once more after a restart
-		if !v.At.After(s.end()) && !slices.Contains(*list, l) {
+		if !v.At.After(end) && !slices.Contains(*list, l) {
 			*list = append(*list, l)
 		}
 	}); err != nil {
@@ -132,19 +135,61 @@ func (s scenario) noteValues(e ruletest.Engine, list *[]string) ruletest.Engine 
 }
 
 // live is what the engine makes of a scenario when each log is evaluated as it arrives.
-func live(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, false) }
+func live(s scenario, set *rule.Set) ([]string, error) {
+	return arriving(s, set, false, ruletest.EngineFactory(set), nil)
+}
 
-// restarted is what the engine makes of it when it is restored from its state after every sixth
-// log.
-func restarted(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, true) }
+// framed is what a member of a cluster makes of it, which applies what another one has matched, and
+// is restored now and then.
+func framed(s scenario, set *rule.Set) ([]string, error) {
+	factory := ruletest.EngineFactory(set, alerting.WithFrames())
+	e, err := factory.New(func(models.Alert) {})
+	if err != nil {
+		return nil, err
+	}
+	scans := e.(*alerting.Engine)
+	scanner, writer := scans.NewScanner(), scans.NewFrameWriter()
+	return arriving(s, set, true, factory, func(e ruletest.Engine, r models.Record) error {
+		writer.Reset()
+		scan := scanner.Scan([]models.Record{r})
+		writer.AddScan(alerting.Span{
+			Partition: models.Partition{Topic: r.Topic, Partition: r.Partition},
+			From:      r.Offset, To: r.Offset + 1,
+		}, scan)
+		scans.Discard(scan)
+		reader := e.(*alerting.Engine).NewFrameReader()
+		if err := reader.Reset(writer.Bytes()); err != nil {
+			return err
+		}
+		if _, _, err := reader.Next(); err != nil {
+			return err
+		}
+		hits, err := reader.Scan(r.Offset)
+		if err == nil {
+			e.Apply(hits)
+		}
+		return err
+	})
+}
 
-func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
+// restarted is what the engine makes of it when it is restored from its state after each log, or
+// after every so many.
+func restarted(s scenario, set *rule.Set) ([]string, error) {
+	return arriving(s, set, true, ruletest.EngineFactory(set), nil)
+}
+
+// arriving has engines of a factory evaluate each log as it arrives; apply, if it is given, takes
+// the record of a log in.
+func arriving(
+	s scenario, set *rule.Set, restarts bool, factory ruletest.Factory,
+	apply func(ruletest.Engine, models.Record) error,
+) ([]string, error) {
 	var alerts []models.Alert
-	factory := ruletest.EngineFactory(set)
 	var values []string
+	end := s.end()
 	fresh := func() (ruletest.Engine, error) {
 		e, err := factory.New(func(a models.Alert) {
-			if !a.At.After(s.end()) {
+			if !a.At.After(end) {
 				alerts = append(alerts, a)
 			}
 		})
@@ -169,11 +214,15 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 		at := &progress[slices.Index(places, s.logs[i].place())]
 		record.Offset = at.Next
 		e.Advance(now, progress)
-		e.Apply(scanner.Scan([]models.Record{record}))
+		if apply == nil {
+			e.Apply(scanner.Scan([]models.Record{record}))
+		} else if err := apply(e, record); err != nil {
+			return nil, err
+		}
 		at.Next++
 		at.End++
 		e.Advance(now, progress)
-		if !restarts || n%6 != len(s.logs)%6 {
+		if each := cmp.Or(s.restart, 6); !restarts || n%each != len(s.logs)%each {
 			continue
 		}
 		e.Save(len(state) == 0, func(key, value []byte) { state[string(key)] = bytes.Clone(value) },
@@ -254,7 +303,8 @@ func settled(alerts []models.Alert) []string {
 	fired := map[string]bool{}
 	for _, a := range alerts {
 		switch {
-		case strings.HasSuffix(a.Reason, reminded):
+		case strings.HasSuffix(a.Reason, reminded),
+			a.Labels["alertname"] == models.GroupLimitAlert:
 			continue
 		case a.State == models.AlertFiring:
 			fired[a.ID] = true

@@ -13,6 +13,7 @@ package evaluator
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -166,6 +167,7 @@ func (l *Log) seenWith(lateness int64) *Log {
 // groups sorts the logs of a rule by its groups.
 func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 	groups := map[string]*group{}
+	var ended []*group // to make room for others
 	get := func(labels map[string]string) *group {
 		key := keyOf(r.By, labels)
 		if groups[key] == nil {
@@ -183,7 +185,16 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 	}
 	for _, l := range logs {
 		if r.Match == nil || e.set.matches(r.Match, l) {
-			g := get(e.set.labelsOf(r.By, l))
+			labels := e.set.labelsOf(r.By, l)
+			if len(groups) >= r.Limit && groups[keyOf(r.By, labels)] == nil {
+				if !newGroup(e, r, labels).looksAt(l) {
+					continue
+				}
+				if ended = append(ended, e.endedBefore(l, r, groups)...); len(groups) >= r.Limit {
+					continue
+				}
+			}
+			g := get(labels)
 			g.logs = append(g.logs, l)
 		}
 	}
@@ -195,6 +206,9 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			}
 		}
 	}
+	for i, g := range ended {
+		groups[fmt.Sprintf("%s\x02%d", keyOf(r.By, g.labels), i)] = g
+	}
 	oldest := logs
 	if r.Source == "alerts" {
 		oldest = e.logs
@@ -205,6 +219,29 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 		}
 	}
 	return groups
+}
+
+// endedBefore takes out the groups of a rule that have ended when a log comes: at the last instant
+// that is decided then.
+func (e *Evaluation) endedBefore(l *Log, r *rule.Rule, groups map[string]*group) (ended []*group) {
+	then := *e
+	then.end = max(l.At, l.Clock) - e.lateness(r) - 1
+	for key, g := range groups {
+		if len(g.logs) == 0 {
+			continue
+		}
+		now := newGroup(&then, r, g.labels)
+		now.logs, now.began = g.logs, g.logs[0].At
+		now.run()
+		holds := slices.ContainsFunc(g.logs, func(l *Log) bool {
+			return g.looksAt(l) && l.At+reach(r) > then.end
+		})
+		if !holds && !now.up && !now.waiting {
+			ended = append(ended, g)
+			delete(groups, key)
+		}
+	}
+	return ended
 }
 
 // labelsOf is the labels of the group that a log belongs to. One that the log does not have is left

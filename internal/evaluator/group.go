@@ -41,7 +41,9 @@ type group struct {
 	own         map[string]string // the labels of the rule
 	fired       bool              // whose texts are those of the moment at which the alert fired
 	episode     int
-	beginning   instant // when the condition of the episode began to hold
+	within      bool    // the condition holds within the hours of the rule
+	beginning   instant // when it began to, of the episode
+	cut         *Log    // the log that resolved before that
 	firingSince instant
 
 	notified []Transition
@@ -206,6 +208,7 @@ func (g *group) step(at instant) {
 			g.resolve(at, Number{})
 		}
 		g.reset, g.holds, g.spent, g.resolving, g.waiting = nil, false, false, false, false
+		g.within = false
 	}
 	if g.alive = i >= 0; !g.alive {
 		return
@@ -235,7 +238,7 @@ func (g *group) step(at instant) {
 			nothing.logs = nil
 			g.spent = nothing.holds() && (v.holds() || !judged)
 			g.holds = judged && v.holds() && !g.spent
-			g.since, was = at, false
+			g.since, was, g.within = at, false, false
 		}
 		break
 	}
@@ -264,9 +267,14 @@ func (g *group) advance(at instant, v *view, judged bool) {
 	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}
+	within := g.holds && g.e.set.active(g.r, at)
+	if within && !g.within && !g.up {
+		g.beginning, g.cut = at, g.reset
+	}
+	g.within = within
 	waits := g.holds && !g.up && at-g.since < int64(g.r.For) && g.e.set.active(g.r, at)
 	if waits && !g.waiting {
-		g.fired, g.beginning = false, g.since
+		g.fired = false
 		g.tell("pending", at, v.valueOr())
 	}
 	g.waiting = waits
@@ -290,7 +298,7 @@ func (g *group) raise(at instant, v *view, judged bool) {
 	switch {
 	case !g.up && g.e.set.active(g.r, at):
 		g.up, g.muted, g.severity = true, muted, severity
-		g.beginning, g.fired = g.since, false
+		g.fired = false
 		g.episode++
 		if muted {
 			g.tell("suppressed", at, v.valueOr())
@@ -384,21 +392,16 @@ func (g *group) texts(value Number) map[string]string {
 }
 
 // count is the number of logs of an alert: those of the window in which its condition began to
-// hold, and all since. A log that no part of the condition looks at is not counted. Whether logs
-// before one that resolved are, which window that is outside the hours of the rule, and whether
-// logs of days ago are looked at, is left open.
+// hold within the hours of the rule, and all since. A log that no part of the condition looks at is
+// not counted, nor is one before the instant of a log that resolved.
 func (g *group) count(at instant) (n int) {
-	open := g.r.Resolve.Match != nil || len(g.r.Active) > 0
-	calls(g.r.When, func(c *rule.Call) { open = open || int64(c.Offset) >= day })
-	if open {
-		return -1
-	}
 	span := int64(g.r.Window)
 	if g.r.Sequence != nil {
 		span = taken(g.r)
 	}
 	for _, l := range g.logs {
-		if l.At > g.beginning-span && l.At <= at && l.Visible <= at && g.countsIn(l) {
+		if l.At > g.beginning-span && l.At <= at && l.Visible <= at && g.countsIn(l) &&
+			(g.cut == nil || l.At >= g.cut.At) {
 			n++
 		}
 	}

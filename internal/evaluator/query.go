@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -95,7 +96,7 @@ func (s *Rules) holds(leaf *rule.Leaf, text string) bool {
 		for _, w := range word.FindAllString(leaf.Text, -1) {
 			words = append(words, regexp.QuoteMeta(w))
 		}
-		return regexp.MustCompile(`(?i)(^|[^\pL\pN_])` + strings.Join(words, `[^\pL\pN_]+`) +
+		return expression(`(?i)(^|[^\pL\pN_])` + strings.Join(words, `[^\pL\pN_]+`) +
 			`($|[^\pL\pN_])`).MatchString(text)
 	}
 	return false
@@ -131,5 +132,17 @@ func globRegexp(glob string, cased bool) *regexp.Regexp {
 			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
 		}
 	}
-	return regexp.MustCompile(b.String() + "$")
+	return expression(b.String() + "$")
+}
+
+var expressions sync.Map
+
+// expression compiles a regular expression once.
+func expression(text string) *regexp.Regexp {
+	if r, ok := expressions.Load(text); ok {
+		return r.(*regexp.Regexp)
+	}
+	r := regexp.MustCompile(text)
+	expressions.Store(text, r)
+	return r
 }

@@ -22,6 +22,9 @@ type scenario struct {
 
 	begins     time.Time // a Monday by default
 	partitions int
+	restart    int // after how many logs the engine is restored, in turn; six when 0
+
+	read *string // the rule file, once it was written
 }
 
 // arrival is a log with the time at which it arrives.
@@ -45,9 +48,20 @@ func (s scenario) start() time.Time {
 	return s.begins
 }
 
+// fixed is the scenario with its rule file written, which is asked for often.
+func (s scenario) fixed() scenario {
+	s.read = nil
+	text := s.text()
+	s.read = &text
+	return s
+}
+
 // text is the rule file.
 func (s scenario) text() string {
-	if s.example != "" {
+	switch {
+	case s.read != nil:
+		return *s.read
+	case s.example != "":
 		return s.example
 	}
 	var b strings.Builder
@@ -410,6 +424,21 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 			`{h: '{{ if eq .Value 0.0 }}none{{ else }}some{{ end }}', team: x}`)
 		r["lint_ignore"] = "[label-template]"
 	}
+	if f.limit && r["by"] != "" { // of rules that know nothing beyond their windows
+		own := map[string]string{"alert": name, "by": r["by"], "window": r["window"],
+			"limit": d.of("1", "1", "2", "3")}
+		if d.in(2) {
+			own["match"] = quoted(d.query())
+		}
+		if d.in(2) {
+			own["when"] = quoted(d.of("count() > 1", "max(x) > 2", "count(ev:a) > 1",
+				"count(ev:a) / count() > 50%", "distinct(u) > 1 or sum(x) > 5"))
+		}
+		if d.in(2) {
+			own[d.of("for", "keep_firing_for", "resolve")] = d.of("5s", "10s", "30s", "1m")
+		}
+		return own
+	}
 	if f.topics && d.in(2) {
 		r["source"] = d.of("logs", "other", "other", "[logs, other]")
 	}
@@ -527,6 +556,7 @@ type features struct {
 	modes    bool
 	topics   bool // several
 	lists    bool
+	limit    bool // of groups
 	// labels of logs by the selection that they match, extracted fields, labels with the value
 	matchers, extract, templates bool
 }
@@ -553,11 +583,16 @@ func (d draw) features() features {
 			f.every = true
 		}
 	}
-	f.alerts, f.records = d.in(12), d.in(10)
+	f.life = f.life || f.hours && d.in(2) // hours that end while an alert waits
+	f.alerts, f.records = d.in(10), d.in(7)
 	f.calendar = !f.hours && !f.records && d.in(10)
+	f.life = f.life || f.calendar && d.in(4)
 	f.past = !f.hours && !f.records && d.in(20)
 	f.lateness, f.modes, f.topics = d.in(5), d.in(8), d.in(6)
 	f.matchers, f.extract, f.templates = d.in(8), d.in(8), d.in(8)
+	if f.limit = d.in(10); f.limit {
+		return features{limit: true}
+	}
 	if f.modes {
 		f.firing, f.alerts = true, f.alerts || d.in(2)
 	}
@@ -579,17 +614,27 @@ func (d draw) begins() time.Time {
 		{2026, 3, 7}, {2026, 10, 31}, {2026, 11, 29}, // New York
 		{2026, 4, 4}, {2026, 10, 3}, // Lord Howe, by half an hour
 		{2028, 2, 28}, {2027, 2, 27}, {2026, 12, 31}, {2026, 4, 29},
-	}[d.IntN(13)]
+		{2026, 4, 23}, {2026, 10, 29}, // Cairo, at midnight
+		{2026, 3, 7}, {2026, 10, 31}, // Havana, at midnight
+		{2026, 9, 26}, {2026, 4, 4}, // Chatham, at a quarter to
+		{2026, 3, 28}, {2026, 9, 5}, // Beirut and Santiago, at midnight
+		{2011, 12, 29},               // Apia, which has no 30th
+		{2026, 2, 14}, {2026, 3, 21}, // Casablanca, for a month
+	}[d.IntN(24)]
 	return time.Date(day[0], time.Month(day[1]), day[2], d.IntN(24), d.IntN(60), 0, 0, time.UTC)
 }
 
 // calendar is a random interval of days and hours in some zone.
 func (d draw) calendar() string {
 	parts := []string{"location: " + d.of("UTC", "Europe/Berlin", "America/New_York",
-		"Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns")}
+		"Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns", "Africa/Cairo",
+		"America/Havana", "Pacific/Chatham", "Asia/Beirut", "America/Santiago", "Pacific/Apia",
+		"Africa/Casablanca", "Pacific/Kiritimati", "Asia/Kathmandu", "Europe/Dublin",
+		"Antarctica/Troll", "Pacific/Marquesas")}
 	if d.in(2) {
 		parts = append(parts, "days_of_month: ["+quoted(d.of("1", "-1", "1:3", "-3:-1", "28:31",
-			"29", "30", "31", "-31", "1:-1", "2:-2", "15:-2", "1:15"))+"]")
+			"29", "30", "31", "-31", "1:-1", "2:-2", "15:-2", "1:15", "-1:-1", "-30:-30", "28:-2",
+			"27:28", "-4:-2", "29:31"))+"]")
 	}
 	if d.in(2) {
 		parts = append(parts, d.of(
@@ -606,6 +651,9 @@ func (d draw) calendar() string {
 	}
 	if d.in(4) {
 		parts = append(parts, "months: ["+d.of("march", "'march:april'", "'10:12'", "february")+"]")
+	}
+	if d.in(10) {
+		parts = append(parts, "years: ["+d.of("'2026'", "'2026:2027'", "'2011'", "'2028:2030'")+"]")
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
@@ -678,13 +726,38 @@ func (d draw) scenario() scenario {
 		if f.modes && d.in(2) {
 			about["mode"] = d.of("shadow", "signal")
 		}
+		if d.in(4) {
+			about["keep_firing_for"] = d.of("5s", "30s", "1m")
+		}
+		if d.in(6) {
+			about["every"] = d.of("5s", "10s")
+			if len(about["window"]) == 2 { // of less than a minute
+				about["every"] = "5s"
+			}
+		}
+		if f.hours && d.in(2) {
+			about["active"] = "[" + quoted(d.of("even", "first", "not later")) + "]"
+		}
+		if f.suppressions && d.in(3) {
+			about["suppressed_by"] = "[s0]"
+		}
+		if d.in(6) && about["when"] == quoted("count() > 0") {
+			about["levels"] = "{low: '> 0', high: '> 2'}"
+		}
+		if d.in(4) && len(names) > 0 {
+			about["when"] = quoted("count() > 0 and " + d.of("", "not ") +
+				"firing(" + d.of(names...) + ")")
+		}
 		s.about = append(s.about, about)
 	}
-	s.partitions = 1
+	s.partitions, s.restart = 1, [...]int{1, 2, 3, 6}[d.IntN(4)]
 	if d.in(3) {
 		s.partitions = 3
 	}
-	disorder, late := d.in(2), d.in(4)
+	if f.limit {
+		s.partitions = 1
+	}
+	disorder, late := !f.limit && d.in(2), d.in(3)
 	at := time.Duration(d.IntN(120)) * time.Second
 	logs := 1 + d.IntN(16)
 	if f.past {
