@@ -252,6 +252,8 @@ func TestTemplateAndLabelLints(t *testing.T) {
 	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.host }}'}", "unknown-label")
 	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.service }} {{ $.Labels.alertname }}'}",
 		"")
+	f("match: x\nby: [service]\nannotations: {s: '{{ index .Labels \"host\" }}'}", "unknown-label")
+	f("match: x\nby: [service]\nannotations: {s: '{{ index .Labels \"service\" }}'}", "")
 	f("match: x\nby: [alertname]", "label-conflict")
 	f("match: x\nby: [service]\nlabels: {service: pay}", "label-conflict")
 	f("match: x\nby: [severity]\nwhen: count() > 1\nlevels: {warning: '> 1'}", "label-conflict")
