@@ -756,6 +756,16 @@ func TestEngineViews(t *testing.T) {
 		!list[0].ReadsTopic {
 		t.Errorf("explanation %+v, %v", list, ok)
 	}
+	for _, id := range []string{"shop/Errors", "Errors"} {
+		if _, ok := w.engine.Explain(id, models.Record{Topic: "logs", Value: []byte("{}")}); !ok {
+			t.Errorf("there is no rule %s", id)
+		}
+	}
+	for _, id := range []string{"shop/", "/Errors", "x/shop/Errors", "shop/x/Errors", ""} {
+		if _, ok := w.engine.Explain(id, models.Record{Topic: "logs", Value: []byte("{}")}); ok {
+			t.Errorf("there is a rule %q", id)
+		}
+	}
 	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID ||
 		a[0].State != models.AlertFiring {
 		t.Errorf("alerts %+v", a)

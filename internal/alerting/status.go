@@ -548,10 +548,19 @@ func (e *Engine) Groups(ruleID string, most int) []GroupStatus {
 	return list
 }
 
+// ruleByID finds a rule by its ID, group/name, or by its name alone; nil if there is none.
 func (st *state) ruleByID(id string) *ruleState {
-	for _, rs := range st.rules {
-		if rs.id == id || rs.rule.Name == id {
-			return rs
+	if same := st.byName[id]; len(same) > 0 {
+		return same[0]
+	}
+	for at, c := range id { // either part of an ID may have slashes
+		if c != '/' {
+			continue
+		}
+		for _, rs := range st.byName[id[at+1:]] {
+			if rs.id == id {
+				return rs
+			}
 		}
 	}
 	return nil

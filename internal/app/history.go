@@ -75,7 +75,8 @@ func (v historyView) Transitions(q web.HistoryQuery) (list []models.Alert) {
 	v.log.Flush()
 	if q.Alert != "" {
 		for _, e := range v.log.Of(q.Alert) {
-			if e.Kind == history.Transition && e.Alert != nil && inTime(e.At, q) {
+			if e.Kind == history.Transition && e.Alert != nil && inTime(e.At, q) &&
+				(q.State == "" || e.Alert.State == q.State) {
 				list = append(list, *e.Alert)
 			}
 		}
@@ -88,6 +89,9 @@ func (v historyView) Transitions(q web.HistoryQuery) (list []models.Alert) {
 		Rule:  q.Rule,
 		Kinds: []history.Kind{history.Transition},
 		Limit: most,
+	}
+	if q.State != "" {
+		query.States = []models.AlertState{q.State}
 	}
 	for len(list) < most {
 		page, err := v.log.Query(context.Background(), query)

@@ -92,12 +92,18 @@ func (p *process) ready() []web.Check {
 		{Name: "lists", Err: p.lists.unread},
 		{Name: "list values", Err: p.lists.stale, Soft: true},
 		{Name: "lookups", Err: p.lookups.health, Soft: true},
-		{Name: "notifications", Err: p.notifier.Health},
-		{Name: "held back notifications", Err: p.notifier.CapacityHealth, Soft: true},
+		{Name: "notifications", Err: p.notifier.Health, Aside: "notifications fail"},
+		{
+			Name: "held back notifications", Err: p.notifier.CapacityHealth, Soft: true,
+			Aside: "notifications are held back",
+		},
 		// while the disk is full alerts are found and notified all the same
-		{Name: "state", Err: p.store.Health, Soft: true},
-		{Name: "notification state", Err: p.notifier.StateHealth, Soft: true},
-		{Name: "history", Err: p.history.Health, Soft: true},
+		{Name: "state", Err: p.store.Health, Soft: true, Aside: "state is not saved"},
+		{
+			Name: "notification state", Err: p.notifier.StateHealth, Soft: true,
+			Aside: "notification state is not saved",
+		},
+		{Name: "history", Err: p.history.Health, Soft: true, Aside: "history is not saved"},
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 		{Name: "our topics", Err: p.topics.health, Soft: true},
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -201,13 +202,16 @@ func TestValues(t *testing.T) {
 			t.Errorf("%+v, not %+v", got, want)
 		}
 	}
-	f(firing, alertValues{5, 11, 40})
+	f(firing, alertValues{11, 11, 40})
+	now := firing // the series is up to ten seconds behind
+	now.Value = 41
+	f(now, alertValues{41, 11, 41})
 	resolved := firing
 	resolved.State, resolved.At, resolved.Value = models.AlertResolved, at(3), 0
 	f(resolved, alertValues{0, 11, 40})
 	low := firing
 	low.Threshold = "< 100"
-	f(low, alertValues{5, 11, 5})
+	f(low, alertValues{11, 11, 5})
 	page := firing // the severity rose meanwhile
 	page.At, page.Value = at(2), 40
 	want := alertValues{40, 11, 40}
@@ -338,4 +342,15 @@ func TestReceiversPage(t *testing.T) {
 		!strings.Contains(body, "no receiver gone") {
 		t.Errorf("the test of nothing is %d", status)
 	}
+}
+
+// The history page lists few alerts at first, and more on demand.
+func TestHistoryShowsMore(t *testing.T) {
+	f, o := newFake(t)
+	for i := range firstHistory + 30 {
+		f.fire(fmt.Sprint("b", i), "search")
+	}
+	s := newServer(t, o)
+	see(t, s, "/history", `<a href="/history?all=1&amp;since=24h">show 31 more</a>`)
+	see(t, s, "/history?all=1", "!more</a>", "<b>131</b> alerts fired")
 }

@@ -74,11 +74,10 @@ type alertValues struct {
 }
 
 // valuesOf computes the values of an alert from its transitions and the series of its condition.
+// The alert itself has the present value: the series is up to ten seconds behind, and ends when
+// logs do.
 func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertValues {
 	v := alertValues{Now: a.Value, Firing: cmp.Or(a.FiredValue, a.Value), Peak: a.Value}
-	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
-		v.Now = series[n-1].Value
-	}
 	peak := math.Max
 	if below(a.Threshold) {
 		peak = math.Min

@@ -123,8 +123,12 @@ type alertRow struct {
 // listedGroups is the number of groups listed; the filter finds the others.
 const listedGroups = 200
 
-// collapsedRows is the number of alerts listed of a collapsed group.
-const collapsedRows = 6
+// collapsedRows is the number of alerts listed of a collapsed group, and listedRows of all such
+// groups together, or one each. With more, a browser takes long for each change of the page.
+const (
+	collapsedRows = 6
+	listedRows    = 300
+)
 
 // expandedRows is the number of alerts listed of an expanded group; the filter finds the others.
 const expandedRows = 200
@@ -193,10 +197,11 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 	slices.SortFunc(d.Groups, func(a, b alertGroup) int { return compareGroups(a, b, d.Sort) })
 	d.More = max(0, len(d.Groups)-listedGroups)
 	d.Groups = d.Groups[:len(d.Groups)-d.More]
+	each := min(max(1, listedRows/max(1, len(d.Groups))), collapsedRows)
 	for i := range d.Groups {
-		h.finish(&d.Groups[i], d)
+		h.finish(&d.Groups[i], each, d)
 	}
-	d.Recent = h.state.recentlyResolved(5)
+	d.Recent = h.state.recentlyResolved(h.now(), 5)
 	return d, nil
 }
 
@@ -341,13 +346,12 @@ func (g *alertGroup) summarize(by string) {
 }
 
 // finish keeps the rows of a group that are shown, in order, and draws their graphs.
-func (h *alertHandlers) finish(g *alertGroup, d alertsData) {
+func (h *alertHandlers) finish(g *alertGroup, most int, d alertsData) {
 	shared := sharedLabels(g.all)
 	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
 		g.Shared = shownLabels(shared)
 	}
-	most := collapsedRows
 	if d.Expanded == g.Key {
 		most = expandedRows
 	}
@@ -392,8 +396,11 @@ func (h *alertHandlers) rowOf(one listedAlert, several bool, shared map[string]s
 	}
 	row.Own = shownLabels(own)
 	series := h.state.alerts.Series(*row.Alert)
-	row.Spark = spark(series, h.now())
 	row.Values = valuesOf(*row.Alert, nil, series)
+	if len(series) > 0 { // it has a value each ten seconds
+		series = append(slices.Clip(series), Point{h.now(), row.Values.Now})
+	}
+	row.Spark = spark(series, h.now())
 	return row
 }
 

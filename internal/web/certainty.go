@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
@@ -13,8 +15,12 @@ import (
 // rules work.
 type certainty struct {
 	Headline string   // of a page without alerts
-	Reasons  []string // why the list may be incomplete
+	Doubt    string   // of the reasons on a page with alerts
+	Reasons  []string // why the list may be incomplete, or what else fails
 	Unknown  bool     // nothing is known of the present
+	Bad      bool     // not just a warning
+	aside    string   // what fails while the list is complete
+	partial  int      // reasons why the list may be incomplete
 }
 
 const (
@@ -33,17 +39,36 @@ func (h *health) certainty() certainty {
 		if reason := check.Name + ": " + err.Error(); !slices.Contains(c.Reasons, reason) {
 			c.Reasons = append(c.Reasons, reason)
 		}
-		c.Unknown = c.Unknown || !check.Soft
+		c.Bad = c.Bad || !check.Soft
+		if c.aside = cmp.Or(c.aside, check.Aside); check.Aside == "" {
+			c.Unknown, c.partial = c.Unknown || !check.Soft, c.partial+1
+		}
 	}
+	known := len(c.Reasons)
 	c.addEngine(h.state)
 	c.addRules(h.state)
+	c.partial += len(c.Reasons) - known
+	c.describe()
+	return c
+}
+
+// describe sets the headlines.
+func (c *certainty) describe() {
+	empty := c.Headline == "No active alerts"
 	switch {
 	case c.Unknown:
-		c.Headline = "Alert status unknown"
-	case len(c.Reasons) > 0 && c.Headline == "No active alerts":
-		c.Headline = "No active alerts found, but evaluation is incomplete"
+		c.Headline, c.Doubt, c.Bad = "Alert status unknown", "This list may be out of date", true
+	case c.partial > 0:
+		c.Doubt = "This list may be incomplete"
+		if empty {
+			c.Headline = "No active alerts found, but evaluation is incomplete"
+		}
+	case c.aside != "":
+		c.Doubt = strings.ToUpper(c.aside[:1]) + c.aside[1:]
+		if empty {
+			c.Headline = "No active alerts, but " + c.aside
+		}
 	}
-	return c
 }
 
 func (c *certainty) addEngine(s *engineState) {

@@ -200,7 +200,7 @@ func alertChart(d alertDetail, now time.Time) chart {
 		c.Peak, c.PeakText = p.y(peak), "peak "+humanValue(peak, d.Alert.Threshold)
 	}
 	if d.Alert.State != models.AlertResolved {
-		points = append(points[:len(points):len(points)], Point{end, points[len(points)-1].Value})
+		points = append(points[:len(points):len(points)], Point{end, d.Values.Now})
 	}
 	c.From, c.To = from, end
 	c.Line = p.path(points, true)

@@ -185,3 +185,16 @@ func TestRawRecord(t *testing.T) {
 		}
 	}
 }
+
+// The number beside a field is that of the logs that have it, however many values there are.
+func TestFieldCountsManyValues(t *testing.T) {
+	counts := fieldCounts{}
+	for i := range 5000 {
+		counts.add(models.Line{Level: "ERROR", Fields: map[string]string{"trace": fmt.Sprint(i)}})
+	}
+	for _, one := range counts.list() {
+		if one.Logs != 5000 {
+			t.Errorf("%s is in %d logs", one.Field, one.Logs)
+		}
+	}
+}

@@ -72,3 +72,43 @@ func (f *countingAlerts) Detailed(list []models.Alert) []models.Alert {
 	f.detailed += len(list)
 	return list
 }
+
+// Many groups of many alerts show few of each, so that a change of the page is quick.
+func TestManyRows(t *testing.T) {
+	f, o := newFake(t)
+	one := f.current[0]
+	f.current = nil
+	for i := range 1000 {
+		a := one
+		a.ID, a.Labels = fmt.Sprint("f", i), maps.Clone(one.Labels)
+		a.Labels["host"], a.Labels["zone"] = fmt.Sprint("host-", i%97), fmt.Sprint("zone-", i%5)
+		f.current = append(f.current, a)
+	}
+	s := newServer(t, o)
+	rows := func(path string) int { return strings.Count(see(t, s, path), "<li class=\"row\"") }
+	if n := rows("/?groupby=host"); n != 3*97 {
+		t.Errorf("97 groups show %d alerts", n)
+	}
+	if n := rows("/?groupby=zone"); n != collapsedRows*5 {
+		t.Errorf("5 groups show %d alerts", n)
+	}
+	if n := rows("/?groupby=zone&open=firing+zone%3Dzone-1"); n != collapsedRows*4+200 {
+		t.Errorf("an open group and 4 others show %d alerts", n)
+	}
+}
+
+// The alert that resolved last is shown, however many fired since.
+func TestRecentlyResolvedInAFlood(t *testing.T) {
+	f, o := newFake(t)
+	f.current = nil
+	over := f.history[0]
+	over.State, over.At = models.AlertResolved, noon.Add(-time.Minute)
+	over.Labels = map[string]string{"alertname": "DiskFull"}
+	f.history = append(f.history, over)
+	for i := range 3000 {
+		a := f.history[0]
+		a.ID, a.At = fmt.Sprint("f", i), noon.Add(-time.Second)
+		f.history = append(f.history, a)
+	}
+	see(t, newServer(t, o), "/", "Recently resolved", ">DiskFull</a>")
+}

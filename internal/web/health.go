@@ -14,6 +14,8 @@ type Check struct {
 	Name string       // one word: kafka, notifications
 	Err  func() error // nil if healthy; must not block
 	Soft bool         // a failure is reported but does not make the program not ready
+	// what pages say of a failure that leaves the list of alerts complete, as "notifications fail"
+	Aside string
 	// what else readers see of what is healthy; nil for nothing
 	Note func() string
 }

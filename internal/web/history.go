@@ -41,6 +41,8 @@ type historyData struct {
 	Problem   string
 	Rows      []historyRow
 	More      int
+	all       bool          // as many as the page can list
+	read      int           // that could be listed
 	Rules     []ruleHistory // that fired most
 	MoreRules int
 	Ticks     []tickMark
@@ -52,6 +54,20 @@ type historyData struct {
 
 // Choices are the time ranges of the page.
 func (historyData) Choices() []string { return []string{"1h", "6h", "24h", "7d", "30d"} }
+
+// CanShowMore is how many more alerts the page can list.
+func (d historyData) CanShowMore() int { return min(d.read, listedHistory) - len(d.Rows) }
+
+// ShowMore is the URL of the page with all of them.
+func (d historyData) ShowMore() string {
+	q := url.Values{"since": {d.Since}, "all": {"1"}}
+	for name, value := range map[string]string{"filter": d.Filter, "rule": d.Rule} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "/history?" + q.Encode()
+}
 
 // openTimelines is how many timelines are shown at once.
 const openTimelines = 15
@@ -95,7 +111,8 @@ type ruleHistory struct {
 }
 
 const (
-	listedHistory   = 500 // episodes on the page
+	listedHistory   = 500 // episodes on the page, on demand
+	firstHistory    = 100 // episodes on the page at first
 	listedTimelines = 40  // rules in the timeline
 	listedHeld      = 50  // notifications that were not sent
 )
@@ -106,6 +123,7 @@ func (h *historyHandlers) page(w http.ResponseWriter, r *http.Request) error {
 		Rule:   r.FormValue("rule"),
 		Since:  cmp.Or(r.FormValue("since"), "24h"),
 		To:     h.now(),
+		all:    r.FormValue("all") != "",
 	}
 	if h.state.alerts == nil && h.state.history == nil {
 		return missing("history")
@@ -164,7 +182,12 @@ func (h *historyHandlers) fill(d *historyData, filter *alertFilter) {
 	slices.SortFunc(d.Rows, func(a, b historyRow) int {
 		return cmp.Or(b.From.Compare(a.From), cmp.Compare(a.ID, b.ID))
 	})
-	d.Rows = d.Rows[:min(len(d.Rows), listedHistory)]
+	most := firstHistory
+	if d.all {
+		most = listedHistory
+	}
+	d.read = len(d.Rows)
+	d.Rows = d.Rows[:min(len(d.Rows), most)]
 	d.More = d.Fired - len(d.Rows)
 	slices.SortFunc(d.Rules, func(a, b ruleHistory) int {
 		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -171,21 +172,27 @@ func newest(lines []models.Line, most int) []models.Line {
 	return lines[:min(most, len(lines))]
 }
 
-// fieldCounts counts the values of fields. Both are bounded.
-type fieldCounts map[string]map[string]int64
+// fieldCounts counts the logs that have a field, and its values. Fields and values are bounded.
+type fieldCounts map[string]*valueCounts
+
+type valueCounts struct {
+	logs   int
+	values map[string]int64
+}
 
 func (c fieldCounts) add(l models.Line) {
 	count := func(field, value string) {
-		values := c[field]
-		if values == nil {
+		of := c[field]
+		if of == nil {
 			if len(c) >= 200 {
 				return
 			}
-			values = map[string]int64{}
-			c[field] = values
+			of = &valueCounts{values: map[string]int64{}}
+			c[field] = of
 		}
-		if _, known := values[value]; known || len(values) < 1000 {
-			values[value]++
+		of.logs++
+		if _, known := of.values[value]; known || len(of.values) < 1000 {
+			of.values[value]++
 		}
 	}
 	for field, value := range l.Fields {
@@ -202,10 +209,9 @@ func (c fieldCounts) add(l models.Line) {
 func (c fieldCounts) list() []fieldCount {
 	const mostValues = 8
 	var list []fieldCount
-	for field, values := range c {
-		one := fieldCount{Field: field, More: len(values) > mostValues}
-		for value, n := range values {
-			one.Logs += int(n)
+	for field, of := range c {
+		one := fieldCount{Field: field, Logs: of.logs, More: len(of.values) > mostValues}
+		for value, n := range of.values {
 			one.Values = append(one.Values, models.TopValue{Value: value, Count: n})
 		}
 		slices.SortFunc(one.Values, func(a, b models.TopValue) int {
@@ -322,6 +328,10 @@ func newStream(w http.ResponseWriter) (*stream, error) {
 	h.Set("X-Accel-Buffering", "no")
 	out := &stream{w, http.NewResponseController(w)}
 	w.WriteHeader(http.StatusOK)
+	// a comment, since compression flushes nothing before it knows what there is
+	if _, err := io.WriteString(w, ":\n\n"); err != nil {
+		return nil, err
+	}
 	return out, out.flush()
 }
 

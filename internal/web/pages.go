@@ -293,6 +293,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"whole":    func(text string) string { return safetext.Clip(text, 100_000) },
 		"line":     func(n int, text string) string { return safetext.ClipLine(text, n) },
 		"duration": duration.Format,
+		"rough":    rough,
 		"short":    coarse,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
 		"since":    func(t time.Time) string { return sinceText(now(), t) },
@@ -361,6 +362,19 @@ func sinceText(now, t time.Time) string {
 		return text
 	}
 	return text + " ago"
+}
+
+// rough is a measured duration with as many digits as somebody reads.
+func rough(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		d = d.Round(time.Second)
+	case d >= time.Second:
+		d = d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		d = d.Round(time.Millisecond)
+	}
+	return duration.Format(d)
 }
 
 func coarse(d time.Duration) string {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func TestAlertsPage(t *testing.T) {
 	f.fire("a2", "payment-worker")
 	s := newServer(t, o)
 	see(t, s, "/", "(2) firing", "PaymentErrors", "11 errors of payment-service", "payment-worker",
-		"<b>19</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "healthy<small>", "321")
+		"<b>11</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "healthy<small>", "321")
 	see(t, s, "/?filter=service:payment-w*", "payment-worker", "!payment-service")
 	see(t, s, "/?filter=severity:page", "payment-worker", "payment-service")
 	see(t, s, "/?filter=not+severity:page", "No matching alerts")
@@ -176,6 +177,19 @@ func TestNoAlerts(t *testing.T) {
 		f.fire("a2", "x")
 		failing(false)(f, o)
 	}, "/", "may be out of date", "kafka: no broker answers", "11 errors of x")
+	unsent := func(f *fake, o *Options) {
+		o.Ready = []Check{{
+			Name: "notifications", Aside: "notifications fail",
+			Err: func() error { return errors.New("receiver pager has failed for 4m") },
+		}}
+	}
+	f("notifications fail", unsent, "/", "!"+calm, "!unknown", "!evaluation is incomplete",
+		"<h2>No active alerts, but notifications fail", "receiver pager has failed for 4m",
+		`class="empty uncertain bad"`)
+	f("alerts are not notified", func(f *fake, o *Options) {
+		f.fire("a2", "x")
+		unsent(f, o)
+	}, "/", "!may be", "<b>Notifications fail</b>", "receiver pager has failed", "11 errors of x")
 }
 
 // An alert's page shows its graph, logs, timeline, rule and earlier alerts.

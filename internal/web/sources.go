@@ -40,9 +40,10 @@ type History interface {
 
 // HistoryQuery selects transitions. Zero fields select all.
 type HistoryQuery struct {
-	From, To time.Time // event time of the transition
-	Rule     string    // ID
-	Alert    string    // ID
+	From, To time.Time         // event time of the transition
+	Rule     string            // ID
+	Alert    string            // ID
+	State    models.AlertState // "" for all
 	Most     int
 }
 

@@ -161,6 +161,7 @@ func (s *engineState) transitions(q HistoryQuery) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.alerts.History() {
 		if (q.Rule == "" || a.Rule == q.Rule) && (q.Alert == "" || a.ID == q.Alert) &&
+			(q.State == "" || a.State == q.State) &&
 			!a.At.Before(q.From) && (q.To.IsZero() || a.At.Before(q.To)) {
 			list = append(list, a)
 		}
@@ -171,18 +172,15 @@ func (s *engineState) transitions(q HistoryQuery) []models.Alert {
 	return list
 }
 
-// recentlyResolved returns the newest resolved alerts, newest first.
-func (s *engineState) recentlyResolved(most int) []models.Alert {
-	var list []models.Alert
+// recentlyResolved returns the newest alerts that resolved within a day, newest first.
+func (s *engineState) recentlyResolved(now time.Time, most int) []models.Alert {
 	if s.alerts == nil {
 		return nil
 	}
-	history := s.transitions(HistoryQuery{Most: 1000})
-	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
-		if history[i].State == models.AlertResolved {
-			list = append(list, history[i])
-		}
-	}
+	list := slices.Clone(s.transitions(HistoryQuery{
+		From: now.Add(-24 * time.Hour), State: models.AlertResolved, Most: most,
+	}))
+	slices.Reverse(list)
 	return list
 }
 

@@ -146,7 +146,7 @@ func New(o Options) (*Server, error) {
 	if err := s.newAreas(); err != nil {
 		return nil, err
 	}
-	s.handler = s.guard(s.mux())
+	s.handler = s.guard(compressed(s.mux()))
 	return s, nil
 }
 
