@@ -40,8 +40,8 @@ type escaper func(string) string
 // itself.
 var escapers = map[string]escaper{
 	"slack":      slackText,
-	"mattermost": func(text string) string { return slackText(markdownText(text)) },
-	"rocketchat": func(text string) string { return slackText(markdownText(text)) },
+	"mattermost": commandText,
+	"rocketchat": commandText,
 	"discord":    mentionText,
 	"webex":      mentionText,
 	"msteams":    mentionText,
@@ -53,7 +53,8 @@ var escapers = map[string]escaper{
 
 // Characters that end what a markup begins. A space without width follows them.
 var (
-	slackMarkup    = strings.NewReplacer("<", "&lt;", ">", "&gt;", "```", "'''")
+	slackMarkup    = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "```", "'''")
+	addressMarkup  = strings.NewReplacer("<", "&lt;", ">", "&gt;")
 	mentionMarkup  = strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#", "<at", "<\u200bat")
 	markdownMarkup = strings.NewReplacer(
 		"](", "]\u200b(", "][", "]\u200b[", "]:", "]\u200b:", "```", "'''",
@@ -62,8 +63,24 @@ var (
 )
 
 // slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>,
-// <http://evil|http://good>, and within the block that it stands in.
-func slackText(text string) string { return slackMarkup.Replace(unmention(text)) }
+// <http://evil|http://good>, and within the block that it stands in. An address keeps its
+// ampersands, since a template may have it where Slack does not unescape.
+func slackText(text string) string {
+	if onlyAddress.MatchString(text) {
+		return addressMarkup.Replace(unmention(text))
+	}
+	return slackMarkup.Replace(unmention(text))
+}
+
+var onlyAddress = regexp.MustCompile(`^https?://\S+$`)
+
+// command is what begins a control sequence of Slack, which Mattermost and Rocket.Chat read as
+// well. They do not unescape: titles and blocks of code would show &lt;.
+var command = regexp.MustCompile(`<([!@#]|[A-Za-z][\w+.-]*:)`)
+
+func commandText(text string) string {
+	return command.ReplaceAllString(unmention(markdownText(text)), "<\u200b$1")
+}
 
 // markdownText keeps text from being read as a link or image with a text of its own, which hides
 // where it leads. A bare address stays.

@@ -13,8 +13,11 @@ import (
 
 // What looks like a command of a chat is shown as it was written, and calls no one.
 func TestEscape(t *testing.T) {
-	f := func(text, slack, discord string) {
+	f := func(text, slack, discord string, mattermost ...string) {
 		t.Helper()
+		if want := append(mattermost, discord)[0]; commandText(text) != want {
+			t.Errorf("Mattermost: %q becomes %q, want %q", text, commandText(text), want)
+		}
 		if got := slackText(text); got != slack {
 			t.Errorf("Slack: %q becomes %q, want %q", text, got, slack)
 		}
@@ -22,10 +25,16 @@ func TestEscape(t *testing.T) {
 			t.Errorf("Discord: %q becomes %q, want %q", text, got, discord)
 		}
 	}
-	f("plain text, 5 > 4 & 3", "plain text, 5 &gt; 4 & 3", "plain text, 5 > 4 & 3")
-	f("<!channel> <@U1>", "&lt;!channel&gt; &lt;@U1&gt;", "<!channel> <\u200b@U1>")
+	f("plain text, 5 > 4 & 3", "plain text, 5 &gt; 4 &amp; 3", "plain text, 5 > 4 & 3")
+	f("a=&lt;b&amp;", "a=&amp;lt;b&amp;amp;", "a=&lt;b&amp;")
+	f("https://x/?a=1&b=<2>", "https://x/?a=1&b=&lt;2&gt;", "https://x/?a=1&b=<2>")
+	f("expected <int>, got <nil>", "expected &lt;int&gt;, got &lt;nil&gt;",
+		"expected <int>, got <nil>")
+	f("<!channel> <@U1>", "&lt;!channel&gt; &lt;@U1&gt;", "<!channel> <\u200b@U1>",
+		"<\u200b!channel> <\u200b@U1>")
 	f("[good](http://evil)", "[good](http://evil)", "[good]\u200b(http://evil)")
-	f("<http://evil|http://good>", "&lt;http://evil|http://good&gt;", "<http://evil|http://good>")
+	f("<http://evil|http://good>", "&lt;http://evil|http://good&gt;", "<http://evil|http://good>",
+		"<\u200bhttp://evil|http://good>")
 	f(
 		"@Everyone me@here.example",
 		"@\u200bEveryone me@\u200bhere.example",

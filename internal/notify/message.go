@@ -5,6 +5,7 @@ import (
 	tmplhtml "html/template"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,9 @@ var messageFuncs = map[string]any{
 	"headline":   headline,          // one line about all alerts of the message
 	"pagerduty":  pagerDutySeverity, // a severity of PagerDuty
 	"priority":   opsgeniePriority,  // a priority of Opsgenie
-	"clip":       func(n int, text string) string { return safetext.Clip(text, n) },
+	"clip":       func(n int, text string) string { return clip(text, n) },
+	"titled":     titled, // a lone alert without what the title of the message says
+	"listed":     listed, // lines of the log as a list, where Markdown has no blocks of code
 	// the message cut to what a text of so many characters, or bytes, can hold; in HTML the
 	// addresses of links do not count
 	"fit": func(limit int, d *template.Data) *template.Data {
@@ -46,6 +49,46 @@ var messageFuncs = map[string]any{
 	},
 	"more":     more,     // how many alerts a message that was cut is about beside those that it has
 	"alertIDs": alertIDs, // of all alerts, for machines
+}
+
+// Annotations that only templates see, of how they show an alert.
+const (
+	isTitled = "titled"
+	isListed = "listed"
+)
+
+// titled is the data of a message whose title has said what a lone alert would begin with.
+func titled(d *template.Data) *template.Data {
+	if len(d.Alerts) != 1 || strings.HasSuffix(headline(d), "…") {
+		return d
+	}
+	return marked(d, isTitled)
+}
+
+func listed(d *template.Data) *template.Data { return marked(d, isListed) }
+
+// marked returns the data with an annotation at each alert.
+func marked(d *template.Data, name string) *template.Data {
+	c := *d
+	c.Alerts = slices.Clone(d.Alerts)
+	for i := range c.Alerts {
+		set := template.KV{name: "yes"}
+		maps.Copy(set, c.Alerts[i].Annotations)
+		c.Alerts[i].Annotations = set
+	}
+	return &c
+}
+
+// halfEntity is what is left of a character that is escaped where a text was cut.
+var halfEntity = regexp.MustCompile(`&[a-z]{0,3}…$`)
+
+// clip cuts a text, which may be escaped.
+func clip(text string, most int) string {
+	short := safetext.Clip(text, most)
+	if short != text {
+		short = halfEntity.ReplaceAllString(short, "…")
+	}
+	return short
 }
 
 // messageOption adds the functions to Alertmanager's templates.
@@ -69,7 +112,7 @@ func badge(a template.Alert) string {
 		return "RESOLVED"
 	}
 	if s := severityOf(a); s != "" {
-		return strings.ToUpper(safetext.Clip(s, 20))
+		return strings.ToUpper(clip(s, 20))
 	}
 	return "FIRING"
 }
@@ -77,10 +120,10 @@ func badge(a template.Alert) string {
 func serviceOf(a template.Alert) string {
 	for _, name := range []string{"service", "service_name", "app", "job", "host", "instance"} {
 		if v := a.Labels[name]; v != "" {
-			return safetext.Clip(v, 60)
+			return clip(v, 60)
 		}
 	}
-	return safetext.Clip(a.Annotations["log_service"], 60)
+	return clip(a.Annotations["log_service"], 60)
 }
 
 func summaryOf(a template.Alert) string {
@@ -89,7 +132,7 @@ func summaryOf(a template.Alert) string {
 		a.Labels["alertname"],
 	} {
 		if text = strings.Join(strings.Fields(text), " "); text != "" {
-			return safetext.Clip(text, 200)
+			return clip(text, 200)
 		}
 	}
 	return ""
@@ -123,7 +166,7 @@ func factsOf(a template.Alert) string {
 
 // firingFacts is the value against the threshold, and the reason where there is no threshold.
 func firingFacts(n template.KV) string {
-	reason := safetext.Clip(strings.Join(strings.Fields(n["reason"]), " "), 160)
+	reason := clip(strings.Join(strings.Fields(n["reason"]), " "), 160)
 	if n["threshold"] == "" {
 		return reason
 	}
@@ -141,7 +184,7 @@ func thresholdText(text string) string {
 	for i := range fields {
 		fields[i] = thousands(fields[i])
 	}
-	return safetext.Clip(strings.Join(fields, " "), 80)
+	return clip(strings.Join(fields, " "), 80)
 }
 
 func plural(n, one, many string) string {
@@ -162,7 +205,7 @@ func endOf(n template.KV) string {
 		n["value"] != "" && strings.HasPrefix(reason, n["value"]+" ") {
 		return ""
 	}
-	return safetext.Clip(strings.Join(strings.Fields(reason), " "), 160)
+	return clip(strings.Join(strings.Fields(reason), " "), 160)
 }
 
 // thousands writes a number with a comma between thousands. What is no number stays.
@@ -190,7 +233,7 @@ func linesOf(a template.Alert) []string {
 	for _, name := range []string{"last_lines", "first_lines"} {
 		all := strings.Split(strings.TrimSpace(a.Annotations[name]), "\n")
 		for i := len(all) - 1; i >= 0 && len(list) < messageLines; i-- {
-			line := safetext.Clip(strings.TrimSpace(all[i]), lineRunes)
+			line := clip(strings.TrimSpace(all[i]), lineRunes)
 			if line != "" && !slices.Contains(list, line) {
 				list = append(list, line)
 			}
@@ -322,9 +365,9 @@ func groupOf(a template.Alert) string {
 		case "alertname", "severity", "service", "rule", labelsHash:
 			continue
 		}
-		parts = append(parts, p.Name+"="+safetext.Clip(p.Value, 60))
+		parts = append(parts, p.Name+"="+clip(p.Value, 60))
 	}
-	return safetext.Clip(strings.Join(parts, " "), 200)
+	return clip(strings.Join(parts, " "), 200)
 }
 
 // headline is what a push message shows: severity, service, summary, and the value against the
@@ -350,7 +393,7 @@ func headline(d *template.Data) string {
 	if n := len(d.Alerts) - 1; n > 0 {
 		text = fmt.Sprintf("%s and %d more", text, n)
 	}
-	return safetext.Clip(text, 220)
+	return clip(text, 220)
 }
 
 // subject is the headline, of which the encoded form fits into a line of SMTP. Each byte beyond
