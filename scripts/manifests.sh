@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Writes packaging/kubernetes/*.yaml, an instance alone and a cluster of three, from the Helm chart, and checks both: helm lint, and the schemas of Kubernetes.
 # Needs Go, or helm, and Python for the schemas. With --check it fails where the files differ from the chart.
-# Where there is no helm it is built from source, which takes minutes; .ci/run leaves this step out then.
+# Where there is no helm it is built from source: four minutes of processor time, or seconds with what an earlier run left in Go's cache. The exit code is 75 when it cannot be.
 # TestManifestsAreRead reads the configuration in the manifests with every run of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chart=packaging/helm/alert-engine
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-command -v helm >/dev/null || { GOBIN=$work go install helm.sh/helm/v3/cmd/helm@v3.19.0; PATH=$work:$PATH; }
+if ! command -v helm >/dev/null; then
+  GOBIN=$work go install helm.sh/helm/v3/cmd/helm@v3.19.0 || { echo 'SKIPPED: helm cannot be built'; exit 75; }
+  PATH=$work:$PATH
+fi
 
 helm lint --strict "$chart"
 helm lint --strict "$chart" --set replicas=3
