@@ -17,10 +17,11 @@ func newFmtCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fmt FILES|-",
 		Short: "Format rule files, test scripts and configuration",
-		Long: `Fmt formats YAML files in place: two blanks for each level, lists at the level of their key.
-Comments and quotes stay, and Windows line ends become LF. A file whose meaning would change, or that
-has a second document, is left as it is, with an error. "-" formats standard input to standard
-output.
+		Long: `Fmt formats YAML files in place: two blanks for each level, lists at the level of their key, one
+empty line at most, and LF at the end of lines. It moves lines and changes nothing else in them:
+comments, quotes, and texts, lists and maps over several lines stay as they are written. A file whose
+meaning would change, or that has a second document, is left as it is, with an error. "-" formats
+standard input to standard output.
 
 Exit status: 0, or 1 if a file cannot be formatted or, with --check, is not formatted.`,
 		Example: `  alert-engine fmt rules/*.rules.yml
