@@ -67,7 +67,7 @@ func (st *state) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	st.startRule(rs, min(d.oldest, d.base))
 	for name := range rs.observes {
 		for _, other := range st.byName[name] {
-			if other != rs && !other.backfilling && !st.neverRead(other, d) {
+			if other != rs && !other.backfilling && !st.unread(other, rs, d) {
 				watermark = min(watermark, other.watermark)
 			}
 		}
@@ -140,11 +140,18 @@ func (st *state) expect(rs *ruleState, since int64) {
 	}
 }
 
-// neverRead says whether all is read, and none of it from a topic of a rule: a backtest of one
-// topic does not wait for the alerts of others.
-func (st *state) neverRead(rs *ruleState, d topicsProgress) bool {
-	return rs.watermark == always && st.opts.atWatermark && d.caughtUp &&
-		!st.watermarks.progressOf(rs.topics).known
+// unread says whether a rule asks in vain about the alerts of another, since no partition of that
+// one's topics is read: none exists yet, or they were deleted. As with a partition that is missing,
+// the rule waits for a minute of event time. Where nothing comes after what was read, as in a
+// backtest of one topic, it does not wait.
+func (st *state) unread(rs, asking *ruleState, d topicsProgress) bool {
+	if !d.caughtUp || st.watermarks.progressOf(rs.topics).known {
+		return false
+	}
+	if st.opts.atWatermark && rs.watermark == always {
+		return true
+	}
+	return d.base >= max(asking.started, rs.watermark)+goneAfter
 }
 
 // decideDue decides what is due.
