@@ -151,7 +151,7 @@ func (c startInput) availability(now time.Time, unreachable bool) *availability 
 // away says whether a broker was away for certain: none answered at first, or the partition has
 // another leader.
 func (c startInput) away(unreachable bool) bool {
-	return unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch
+	return unreachable || c.saved != nil && c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch
 }
 
 // current says whether no other member has read the partition since the last checkpoint. One that
@@ -212,18 +212,19 @@ func (g *groupConsumer) assign(
 			"error", withHint(err))
 		return nil, err
 	}
-	var settling []*partition
+	settling := map[bool][]*partition{} // by whether an outage is certain
 	g.assignment.mu.Lock()
 	for _, p := range parts {
 		g.assignment.availability[p.Partition] = p.availability
 		if !p.availability.ended.IsZero() {
-			settling = append(settling, p)
+			settling[p.away] = append(settling[p.away], p)
 		}
 		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
 		g.assignment.parts[p.Partition] = p
 		delete(g.assignment.released, p.Partition)
 	}
-	g.reportOutage(settling)
+	g.reportOutage(settling[true], true)
+	g.reportOutage(settling[false], false)
 	g.assignment.changed = true
 	g.assignment.mu.Unlock()
 	g.wake()
@@ -390,6 +391,7 @@ func (s *starts) newPartitions(claims map[models.Partition]*startInput) []*parti
 			probedEnd:       -1,
 			lastMoved:       time.Now(),
 			availability:    c.availability(s.clock.at(time.Now()), unreachable),
+			away:            c.away(unreachable),
 		}
 		if at.warn {
 			s.counters.errors.add("reset", 1)

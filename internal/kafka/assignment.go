@@ -71,6 +71,7 @@ type partition struct {
 	queued       int   // messages
 	future       futureRecords
 	availability *availability // at its assignment; the consumer's map has the present one
+	away         bool          // at its assignment, that a broker was away is certain
 }
 
 // committedUnknown means that a commit is in flight.

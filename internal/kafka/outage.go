@@ -130,7 +130,7 @@ func (g *groupConsumer) reachable(parts []*partition) {
 			back = append(back, p)
 		}
 	}
-	g.reportOutage(back)
+	g.reportOutage(back, jump <= outageMin)
 	g.starts.unreachable = g.starts.unreachable && len(parts) == 0
 }
 
@@ -162,7 +162,9 @@ func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
 	}
 }
 
-func (g *groupConsumer) reportOutage(back []*partition) {
+// reportOutage reports partitions that wait for producers: because they could not be reached for
+// certain, or because nobody asked, as this process was stopped or suspended.
+func (g *groupConsumer) reportOutage(back []*partition, certain bool) {
 	if len(back) == 0 {
 		return
 	}
@@ -170,16 +172,18 @@ func (g *groupConsumer) reportOutage(back []*partition) {
 	for _, p := range back {
 		longest = max(longest, g.assignment.availability[p.Partition].outage)
 	}
-	g.log.Warn(
-		"partitions were unreachable; silence and ends of alerts are decided when producers have "+
-			"delivered what they buffered",
-		"partitions",
-		partitionNames(back),
-		"unreachable",
-		duration.Format(longest.Round(time.Second)),
-		"at_most",
-		duration.Format(g.cfg.outageGrace),
-	)
+	names := partitionNames(back)
+	gap := duration.Format(longest.Round(time.Second))
+	atMost := duration.Format(g.cfg.outageGrace)
+	if certain {
+		g.log.Warn("partitions were unreachable; silence and ends of alerts are decided when "+
+			"producers have delivered what they buffered",
+			"partitions", names, "unreachable", gap, "at_most", atMost)
+		return
+	}
+	g.log.Info("partitions were not read for a while, and nothing tells whether producers could "+
+		"reach them; silence and ends of alerts are decided when they would have delivered",
+		"partitions", names, "not_read", gap, "at_most", atMost)
 }
 
 // settling reports whether a partition still waits for producers after an outage, or for other

@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"errors"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,4 +169,37 @@ func TestPartitionSettlesAcrossRestarts(t *testing.T) {
 	f("a restart every second, and logs", 1, 1, true, 14)
 	f("a restart every seven seconds, and no logs", 7, 1, false, 60)
 	f("stops that may hide another outage", 21, 10, false, 120)
+}
+
+// A start after a planned stop waits as after an outage, but does not claim that there was one.
+func TestStopIsNoOutage(t *testing.T) {
+	f := func(away bool, want, not string) {
+		t.Helper()
+		inBubble(t, 1, func(b *bed) {
+			engine := keeping{newNotebook()}
+			_, r := started(b, b.sourceConfig(), engine)
+			b.numbered(0, 0, 5)
+			b.waitCommitted(0, 5)
+			r.stop()
+			time.Sleep(7 * time.Minute)
+			cfg := b.sourceConfig()
+			if away {
+				dial, until := cfg.Client.Dial, time.Now().Add(10*time.Second)
+				cfg.Client.Dial = func(ctx context.Context, n, a string) (net.Conn, error) {
+					if time.Now().Before(until) {
+						return nil, errors.New("connection refused")
+					}
+					return dial(ctx, n, a)
+				}
+			}
+			_, r = started(b, cfg, engine.crash())
+			if log := b.logs.String(); !strings.Contains(log, want) || strings.Contains(log, not) {
+				t.Errorf("want %q and not %q in the log:\n%s", want, not, log)
+			}
+			r.stop()
+		})
+	}
+	unsure, unreachable := "partitions were not read for a while", "partitions were unreachable"
+	f(false, unsure, unreachable)
+	f(true, unreachable, unsure)
 }
