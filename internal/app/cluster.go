@@ -821,6 +821,16 @@ func (m *clusterMember) Pending() []store.Entry {
 	return list
 }
 
+// Waiting implements notify.Outbox.
+func (m *clusterMember) Waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.notifies {
+		return 0
+	}
+	return len(m.fold.Pending())
+}
+
 // changePending says that Pending has changed. The caller holds mu.
 func (m *clusterMember) changePending() {
 	close(m.changed)

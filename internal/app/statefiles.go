@@ -219,7 +219,7 @@ func InspectState(dir string) (s StateSummary, err error) {
 		return nil
 	})
 	history := st.History()
-	s.Outbox, s.Transitions = len(st.Pending()), len(history)
+	s.Outbox, s.Transitions = st.Waiting(), len(history)
 	for _, a := range history {
 		if a.At.After(s.Newest) {
 			s.Newest = a.At

@@ -226,7 +226,7 @@ func (v *engineView) Status() web.EngineStatus {
 		Rejected:   read.Rejected,
 		Checkpoint: v.state.checkpointed(),
 		StateBytes: int64(engine.Memory),
-		Outbox:     len(v.store.Pending()),
+		Outbox:     v.store.Waiting(),
 	}
 	if m := v.state.cluster; m != nil {
 		s.Cluster = m.status()

@@ -411,6 +411,22 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// The status counts what waits, and copies no list of it: the Engine page asks every few seconds.
+func TestStatusCopiesNoOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newOutbox()
+		out.add(firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1))
+		n, err := New(Options{WebhookURL: "http://hook/x", Outbox: out, DataDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads := out.reads
+		if s := n.Status(); s.Waiting != 2 || out.reads != reads {
+			t.Errorf("%d wait, and the outbox was read", s.Waiting)
+		}
+	})
+}
+
 // The address of a receiver is a secret: neither pages nor health show more of it than its host.
 func TestSecretsStaySecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

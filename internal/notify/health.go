@@ -57,7 +57,7 @@ func (n *Notifier) Status() Status {
 		s.Receivers = append(s.Receivers, t.destination)
 	}
 	if n.opts.Outbox != nil {
-		s.Waiting = len(n.opts.Outbox.Pending())
+		s.Waiting = n.opts.Outbox.Waiting()
 	}
 	for _, sink := range p.sinks {
 		s.Receivers = append(s.Receivers, sink.kind)

@@ -90,6 +90,7 @@ import (
 // than before, except for those that Ack removes.
 type Outbox interface {
 	Pending() []store.Entry
+	Waiting() int // how many are pending
 	Changed() <-chan struct{}
 	Ack(seq uint64)
 }

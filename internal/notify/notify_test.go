@@ -56,6 +56,12 @@ func (o *outbox) Pending() []store.Entry {
 	return slices.Clone(o.entries)
 }
 
+func (o *outbox) Waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.entries)
+}
+
 func (o *outbox) Changed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -65,6 +66,9 @@ func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
 // written, or have failed.
 func (s *Store) Pending() []Entry { return s.outbox.pending() }
 
+// Waiting returns how many transitions are pending.
+func (s *Store) Waiting() int { return s.outbox.count() }
+
 // Changed returns a channel that is closed when the next transition may be delivered. Take the
 // channel first, and then look at Pending.
 func (s *Store) Changed() <-chan struct{} {
@@ -110,6 +114,15 @@ func (o *outbox) pending() []Entry {
 		}
 	}
 	return entries
+}
+
+// count returns how many entries pending returns.
+func (o *outbox) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	released, _ := slices.BinarySearchFunc(o.entries, o.released+1,
+		func(e entry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	return max(released-o.waiting, 0)
 }
 
 func (o *outbox) all() []models.Alert {

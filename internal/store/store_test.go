@@ -48,6 +48,9 @@ func contentOf(t *testing.T, s *Store) content {
 	for _, e := range s.Pending() {
 		c.Pending = append(c.Pending, e.Alert.ID)
 	}
+	if n := s.Waiting(); n != len(c.Pending) {
+		t.Errorf("%d transitions wait, and %d are pending", n, len(c.Pending))
+	}
 	return c
 }
 
