@@ -49,7 +49,7 @@ current members, or those of --list.
 --json prints one transition per line, in event time. With --diff it prints the transitions that the
 change of rules adds or removes.
 
-Exit status: 0, or 1 if --budget is exceeded.`,
+Exit status: 0, or 1 if --budget is exceeded, or given and there are no logs.`,
 		Example: `  alert-engine backtest my.rules.yml --file yesterday.log.gz
   alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
   alert-engine backtest my.rules.yml --topic application-logs --since 7d --brokers kafka:9092
@@ -62,6 +62,9 @@ Exit status: 0, or 1 if --budget is exceeded.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c.in, c.out, c.progress = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := onlyWith(cmd, []string{"file"}, "corpus"); err != nil {
+				return err
+			}
 			return c.run(cmd.Context(), files)
 		},
 	}
@@ -78,8 +81,7 @@ Exit status: 0, or 1 if --budget is exceeded.`,
 	c.lists.addFlag(cmd)
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(24*time.Hour, "read logs of the topic since this long ago")
-	cmd.MarkFlagsMutuallyExclusive("file", "topic")
-	cmd.MarkFlagsMutuallyExclusive("file", "config")
+	exclude(cmd, "file", append(brokerSettings, "topic", "config", "since")...)
 	return cmd
 }
 
@@ -105,9 +107,31 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 	if err := c.print(ctx, report, old); err != nil {
 		return err
 	}
+	if report.Logs == 0 && !report.Truncated {
+		return c.nothing(report)
+	}
 	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {
 		fmt.Fprintf(c.progress, "alert-engine: %d alerts in %s are over the budget of %s\n",
 			report.Fired(), duration.Format(report.Span().Round(time.Second)), budget)
+		return exitCode(1)
+	}
+	return nil
+}
+
+// nothing says that there was nothing to evaluate, which no budget is kept by.
+func (c *backtestCommand) nothing(report *ruletest.Report) error {
+	why := "look further back with --since"
+	switch {
+	case report.Records > 0:
+		why = "name their --format"
+		if c.corpus {
+			why = `each line of a corpus has "value" or "value_b64"`
+		}
+	case c.file != "":
+		why = "the file is empty"
+	}
+	fmt.Fprintf(c.progress, "alert-engine: no log was found in %d records; %s\n", report.Records, why)
+	if c.budget != "" {
 		return exitCode(1)
 	}
 	return nil

@@ -56,6 +56,13 @@ Exit status: 0 without errors, 1 with errors, 3 with warnings alone if --lint-fa
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c.in, c.out, c.progress = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := errors.Join(
+				onlyWith(cmd, []string{"against", "against-file"}, "sample", "list"),
+				onlyWith(cmd, []string{"against-file"}, "format"),
+				onlyWith(cmd, []string{"against"}, append(brokerSettings, "config", "since")...),
+			); err != nil {
+				return err
+			}
 			if json, _ := cmd.Flags().GetBool("json"); json {
 				c.output = "json"
 			}
@@ -151,11 +158,6 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 		a.File = decode.Read(c.in, "standard input", decode.ReadOptions{Time: time.Now()})
 	case c.file != "":
 		a.File = decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()})
-	case len(c.lists) > 0:
-		return nil, errors.New(
-			"--list is for --against and --against-file: without logs, nothing is compared with " +
-				"a list",
-		)
 	default:
 		return nil, nil
 	}

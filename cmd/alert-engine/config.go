@@ -38,7 +38,8 @@ func newConfigCheckCommand() *cobra.Command {
 		Long: `Check reads everything that run reads: the configuration, rule files, alertmanager.yml and its
 templates, certificates, and files of secrets. It connects to nothing and changes nothing.
 
-Exit status: 0 if run could start with it, 1 otherwise.`,
+Exit status: 0 without errors, 1 with errors. Doctor also checks brokers, topics, the data directory
+and the listening address.`,
 		Example: `  alert-engine config check
   alert-engine config check --config /etc/alert-engine/alert-engine.yml`,
 		Args: cobra.NoArgs,
@@ -74,7 +75,7 @@ func newConfigPrintCommand() *cobra.Command {
 		Long: `Print prints the configuration in effect: defaults, file, environment and flags. Then it checks the
 files that this names, as config check does.
 
-Exit status: 0 if run could start with it, 1 otherwise.`,
+Exit status: 0 without errors, 1 with errors.`,
 		Example: `  alert-engine config print --config alert-engine.yml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/app"
@@ -25,6 +27,10 @@ Topics are created when a client writes to them. --topic creates and reads topic
     echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b 127.0.0.1:19092 -t logs -P`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.BrokerOnly && given(cmd, "rules", "webhook-url", "listen", "rate", "seed") {
+				return errors.New("with --broker-only nothing is written or evaluated; leave out --rules, " +
+					"--webhook-url, --listen, --rate and --seed")
+			}
 			return app.Demo(cmd.Context(), o, app.Terminal{
 				Out: cmd.OutOrStdout(),
 				Err: cmd.ErrOrStderr(),

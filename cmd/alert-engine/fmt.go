@@ -75,9 +75,11 @@ func formatFile(cmd *cobra.Command, name string, check bool) (changed bool, err 
 	if err != nil || bytes.Equal(text, formatted) {
 		return false, err
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), name)
-	if check {
-		return true, nil
+	if !check {
+		if err := os.WriteFile(name, formatted, info.Mode().Perm()); err != nil {
+			return true, err
+		}
 	}
-	return true, os.WriteFile(name, formatted, info.Mode().Perm())
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), name)
+	return true, err
 }

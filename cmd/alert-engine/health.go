@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
@@ -25,6 +27,12 @@ It is the health check of containers, which have no curl. Ask /readyz for readin
   alert-engine health --url http://127.0.0.1:8080/readyz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if u, err := neturl.Parse(url); err != nil || u.Host == "" {
+				return fmt.Errorf("--url %q is no address; write http://HOST:PORT/healthz", url)
+			}
+			if timeout <= 0 {
+				return fmt.Errorf("--timeout %s: it is longer than 0", timeout)
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -47,6 +55,7 @@ It is the health check of containers, which have no curl. Ask /readyz for readin
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8080/healthz", "address to ask")
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "give up after this time")
+	timeout = 3 * time.Second
+	cmd.Flags().Var((*duration.Flag)(&timeout), "timeout", "give up after this time")
 	return cmd
 }

@@ -109,6 +109,9 @@ warn is given.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.in, c.stdout, c.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := c.checkFlags(cmd, args[0]); err != nil {
+				return err
+			}
 			return c.run(cmd.Context(), args)
 		},
 	}
@@ -196,6 +199,35 @@ func either(names []string) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
+// flagsOf are the flags for the rules of some systems alone.
+var flagsOf = map[string][]string{
+	"sigma":      {"pipeline", "field", "by", "level", "status", "logsource", "tag", "list"},
+	"elastalert": {"receivers", "mapping", "es-config"},
+	"loki":       {"labels"},
+	"vmalert":    {"labels"},
+}
+
+// checkFlags refuses flags that would do nothing.
+func (c *importCommand) checkFlags(cmd *cobra.Command, system string) error {
+	if c.most <= 0 {
+		return fmt.Errorf("--sample %d: a sample has at least 1 record", c.most)
+	}
+	if slices.Contains(c.names(), system) {
+		for other, flags := range flagsOf {
+			for _, name := range flags {
+				if cmd.Flags().Changed(name) && !slices.Contains(flagsOf[system], name) {
+					return fmt.Errorf("--%s is for rules of %s, not of %s", name, other, system)
+				}
+			}
+		}
+	}
+	return errors.Join(
+		onlyWith(cmd, []string{"against", "against-file"}, "sample", "compare"),
+		onlyWith(cmd, []string{"against-file"}, "format"),
+		onlyWith(cmd, []string{"against"}, append(brokerSettings, "config", "since")...),
+	)
+}
+
 func (c *importCommand) run(ctx context.Context, args []string) error {
 	if why, ok := notImported[args[0]]; ok {
 		return errors.New(why)
@@ -214,9 +246,20 @@ func (c *importCommand) run(ctx context.Context, args []string) error {
 		return fmt.Errorf("rules of %q are not imported, and there is no such file; import knows %s",
 			args[0], either(c.names()))
 	}
+	if len(args) == 0 {
+		return fmt.Errorf("no rules are named; write alert-engine import %s FILE|DIRECTORY, or - for "+
+			"the standard input", systems[0].Name())
+	}
+	past, err := c.past()
+	if err != nil {
+		return err
+	}
 	files, found, err := c.read(args)
 	if err != nil {
 		return err
+	}
+	if len(files)+len(found)+len(c.unread) == 0 {
+		return fmt.Errorf("no YAML file is found in %s", strings.Join(args, ", "))
 	}
 	options, err := c.options(ctx)
 	if err != nil {
@@ -229,7 +272,7 @@ func (c *importCommand) run(ctx context.Context, args []string) error {
 	}
 	verdict := c.report(result.Report)
 	if c.compare != "" {
-		if err := c.compareOld(ctx, result); err != nil {
+		if err := c.compareOld(ctx, result, past); err != nil {
 			return err
 		}
 	}
@@ -283,9 +326,6 @@ const maxImport = 64 << 20
 // names.
 func (c *importCommand) read(paths []string) (files, found []imports.File, err error) {
 	c.relativeNames = map[string]string{}
-	if len(paths) == 0 {
-		paths = []string{"-"}
-	}
 	for _, path := range paths {
 		if path == "-" {
 			data, err := io.ReadAll(io.LimitReader(c.in, maxImport))

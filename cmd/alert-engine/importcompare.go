@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,22 +17,27 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// compareOld backtests the translated rules over the logs of --against or --against-file, and puts
-// what they find beside the alerts of the other system.
-func (c *importCommand) compareOld(ctx context.Context, r imports.Result) error {
-	if c.file == "" && len(c.source.topics) == 0 {
-		return errors.New(
-			"--compare needs the logs of the same hours, with --against or --against-file",
-		)
+// past reads the alerts of --compare, if it is given.
+func (c *importCommand) past() ([]imports.Past, error) {
+	if c.compare == "" {
+		return nil, nil
 	}
 	data, err := readImport(c.compare)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	past, err := imports.ReadPast(data)
 	if err != nil {
-		return fmt.Errorf("--compare %s: %w", c.compare, err)
+		return nil, fmt.Errorf("--compare %s: %w", c.compare, err)
 	}
+	return past, nil
+}
+
+// compareOld backtests the translated rules over the logs of --against or --against-file, and puts
+// what they find beside the alerts of the other system.
+func (c *importCommand) compareOld(
+	ctx context.Context, r imports.Result, past []imports.Past,
+) error {
 	text, err := yaml.Marshal(imports.Merge(r.Documents))
 	if err != nil {
 		return err

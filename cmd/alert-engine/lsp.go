@@ -31,6 +31,9 @@ With --engine it also completes the fields of the logs that a running engine rea
   alert-engine lsp --engine http://alert-engine:8080 --token-file reader.token`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := onlyWith(cmd, []string{"engine"}, "token-file"); err != nil {
+				return err
+			}
 			s := lsp.Server{Version: strings.TrimSpace(versionText()), Getenv: os.Getenv}
 			if engine != "" {
 				fields, err := engineFields(engine, tokenFile)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -85,7 +86,7 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 	cmd.Version = versionText()
 	cmd.SetVersionTemplate("{{.Version}}")
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+		return fmt.Errorf("%s; %s --help lists the flags", flagText(err), c.CommandPath())
 	})
 	cmd.AddCommand(
 		newImportCommand(),
@@ -180,7 +181,7 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// hintArgs adds to errors about arguments which ones a command takes.
+// hintArgs has errors about arguments say which ones a command takes.
 func hintArgs(commands []*cobra.Command) {
 	for _, c := range commands {
 		hintArgs(c.Commands())
@@ -196,17 +197,76 @@ func hintArgs(commands []*cobra.Command) {
 			case len(args) == 1 && len(c.ValidArgs) > 0:
 				return fmt.Errorf("%w; use one of: %s", err, strings.Join(c.ValidArgs, ", "))
 			}
-			return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
+			path := strings.TrimSuffix(c.CommandPath(), c.Name())
+			err = errMissing
+			for n := range args {
+				if fits(c, args[:n]) == nil && fits(c, args[:n+1]) != nil {
+					err = fmt.Errorf("%q is an argument too many", args[n])
+				}
+			}
+			return fmt.Errorf("%w; write %s%s; %s --help shows how it is used", err, path, c.Use,
+				c.CommandPath())
 		}
 	}
+}
+
+var errMissing = errors.New("an argument is missing")
+
+// given says whether one of the flags was given.
+func given(cmd *cobra.Command, flags ...string) bool {
+	return slices.ContainsFunc(flags, func(name string) bool { return cmd.Flags().Changed(name) })
+}
+
+// onlyWith refuses flags that do nothing without one of some others.
+func onlyWith(cmd *cobra.Command, with []string, flags ...string) error {
+	if given(cmd, with...) {
+		return nil
+	}
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s does nothing without --%s; %s --help shows how it is used", name,
+				strings.Join(with, " or --"), cmd.CommandPath())
+		}
+	}
+	return nil
+}
+
+// exclude has each of some flags exclude another one.
+func exclude(cmd *cobra.Command, flag string, others ...string) {
+	for _, name := range others {
+		cmd.MarkFlagsMutuallyExclusive(flag, name)
+	}
+}
+
+var requiredFlag = regexp.MustCompile(`^required flag\(s\) "([^"]*)"`)
+
+// badNumbers are the words of package strconv for values of flags, and ours.
+var badNumbers = []struct {
+	words *regexp.Regexp
+	ours  string
+}{
+	{regexp.MustCompile(`strconv\.\w+: parsing .*: value out of range`), "it is out of range"},
+	{regexp.MustCompile(`strconv\.ParseInt: parsing .*`), "it is not a whole number"},
+	{regexp.MustCompile(`strconv\.ParseUint: parsing .*`), "it is not a whole number from 0 on"},
+	{regexp.MustCompile(`strconv\.ParseFloat: parsing .*`), "it is not a number"},
+	{regexp.MustCompile(`strconv\.ParseBool: parsing .*`), "write true or false"},
+}
+
+// flagText is the text of an error about the value of a flag.
+func flagText(err error) string {
+	text := err.Error()
+	for _, n := range badNumbers {
+		text = n.words.ReplaceAllString(text, n.ours)
+	}
+	return text
 }
 
 var exclusiveFlags = regexp.MustCompile(`^if any flags in the group .*; \[(.*)\] were all set$`)
 
 // flagError says in plain words that flags exclude each other, or that one is missing.
 func flagError(c *cobra.Command, err error) error {
-	if strings.HasPrefix(err.Error(), "required flag") {
-		return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
+	if m := requiredFlag.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("--%s is missing; %s --help shows how it is used", m[1], c.CommandPath())
 	}
 	m := exclusiveFlags.FindStringSubmatch(err.Error())
 	if m == nil {

@@ -44,8 +44,9 @@ In the settings of an assistant:
   {"mcpServers": {"alert-engine": {"command": "alert-engine", "args": ["mcp"]}}}`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := os.Stat(config); config != "" && err != nil {
-				return err // the secrets that it names may be absent here: most tools need none
+			if _, err := os.ReadFile(config); config != "" && err != nil {
+				// the secrets that it names may be absent here: most tools need none
+				return fmt.Errorf("--config: %w", err)
 			}
 			root, err := os.OpenRoot(".")
 			if err != nil {

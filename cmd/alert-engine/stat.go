@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -46,6 +47,9 @@ that of a problem.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.window <= 0 {
 				return fmt.Errorf("--window %s: a window is longer than 0", c.window)
+			}
+			if strings.ContainsAny(c.by, ", ") {
+				return fmt.Errorf("--by %q: it is one field, such as service", c.by)
 			}
 			var err error
 			if c.query, err = rule.ParseQuery(args[0]); err != nil {

@@ -54,6 +54,9 @@ With -o it writes a rule file, and beside it a test script which the rules pass.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.out, c.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := onlyWith(cmd, []string{"file"}, "format"); err != nil {
+				return err
+			}
 			return c.run(cmd.Context())
 		},
 	}
@@ -65,7 +68,7 @@ With -o it writes a rule file, and beside it a test script which the rules pass.
 	cmd.Flags().BoolVar(&c.json, "json", false, "print each proposal as JSON")
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(7*24*time.Hour, "read logs of the topic since this long ago")
-	cmd.MarkFlagsMutuallyExclusive("file", "topic")
+	exclude(cmd, "file", append(brokerSettings, "topic", "config", "since")...)
 	return cmd
 }
 

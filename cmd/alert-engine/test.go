@@ -75,6 +75,9 @@ A script:
 			if c.options.Shuffle < 0 {
 				return fmt.Errorf("--shuffle %d: the number is negative", c.options.Shuffle)
 			}
+			if err := onlyWith(cmd, []string{"shuffle"}, "seed"); err != nil {
+				return err
+			}
 			return c.run(cmd.OutOrStdout(), files)
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -107,8 +108,8 @@ func (a *Against) empty(s *logprofile.Profile) error {
 		return errors.Join(errors.New("the file has no logs"), a.bad)
 	}
 	return fmt.Errorf(
-		"%v has no logs of the last %s; look further back with --since",
-		slices.Concat(a.Config.Kafka.Topics, a.Config.Kafka.TopicPatterns),
+		"%s has no logs of the last %s; look further back with --since",
+		strings.Join(slices.Concat(a.Config.Kafka.Topics, a.Config.Kafka.TopicPatterns), ", "),
 		duration.Format(a.Since),
 	)
 }

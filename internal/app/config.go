@@ -432,6 +432,11 @@ func (c *Config) Validate() error {
 		len(k.Topics)+len(k.TopicPatterns) == 0,
 		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
 	)
+	for _, p := range k.TopicPatterns {
+		_, err := regexp.Compile(p)
+		wrong(err != nil, "kafka.topic_patterns: %v; write a regular expression such as '^logs-.*'",
+			err)
+	}
 	for _, t := range k.Topics {
 		wrong(!kafka.IsTopic(t), "kafka.topics has the name %q; a topic has at most 249 letters, "+
 			"digits, '.', '_' and '-'", t)

@@ -54,6 +54,13 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, o.Duration)
 		defer cancel()
 	}
+	c := o.config(DefaultConfig().Kafka.Brokers[0], "data") // the port may not be chosen yet
+	c.origins = map[string]string{
+		"topic": "--topic", "listen": "--listen", "webhook-url": "--webhook-url",
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	if _, err := o.rules(&Config{}); err != nil {
 		return err
 	}

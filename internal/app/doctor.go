@@ -14,12 +14,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // Finding levels of the doctor.
@@ -100,12 +102,17 @@ func dialOnce(ctx context.Context, address string) error {
 	dialer := net.Dialer{Timeout: 3 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			return op.Err
-		}
-		return err
+		return reasonOf(err)
 	}
 	return conn.Close()
+}
+
+// reasonOf is an error of the network without the address, which stands before it.
+func reasonOf(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 func (d *doctor) topics(ctx context.Context) {
@@ -115,12 +122,13 @@ func (d *doctor) topics(ctx context.Context) {
 	o := d.config.Reader()
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %s; check that the port is one of a Kafka broker, and "+
-			"whether it needs kafka.tls", duration.Format(doctorTimeout))
+		err = fmt.Errorf("read %s: no answer within %s; check that the port is one of a Kafka broker, "+
+			"and whether it needs kafka.tls",
+			strings.Join(slices.Concat(k.Topics, k.TopicPatterns), ", "),
+			duration.Format(doctorTimeout))
 	}
 	if err != nil {
-		d.add(DoctorError, "topics", "%s: %v",
-			strings.Join(slices.Concat(k.Topics, k.TopicPatterns), ", "), err)
+		d.add(DoctorError, "topics", "%v", err)
 		return
 	}
 	number, records := map[string]int{}, map[string]int64{}
@@ -211,7 +219,10 @@ func (d *doctor) dataDir() {
 		_, err = os.Stat(parent)
 	}
 	if err = writable(parent); err != nil {
-		d.add(DoctorError, "data_dir", "%s: %v", dir, err)
+		if parent != dir {
+			err = fmt.Errorf("%s cannot be created: %w", dir, err)
+		}
+		d.add(DoctorError, "data_dir", "%v", err)
 		return
 	}
 	if absent {
@@ -230,11 +241,11 @@ func (d *doctor) dataDir() {
 // writable creates a file in a directory, and removes it.
 func writable(dir string) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s: it is not a directory", dir)
+		return fmt.Errorf("%s is not a directory", dir)
 	}
 	f, err := os.CreateTemp(dir, ".doctor-")
 	if err != nil {
-		return err
+		return fmt.Errorf("no file can be created in %s: %s", dir, problem.Reason(err))
 	}
 	_, err = f.Write(make([]byte, 4096))
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
@@ -246,8 +257,12 @@ func (d *doctor) listen() {
 		return
 	}
 	l, err := net.Listen("tcp", address)
-	if err != nil {
-		d.add(DoctorWarning, "listen", "%s: %v; is alert-engine running already?", address, err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		d.add(DoctorWarning, "listen", "%s is in use; is alert-engine running already?", address)
+		return
+	case err != nil:
+		d.add(DoctorError, "listen", "%s: %v", address, reasonOf(err))
 		return
 	}
 	local := loopback(l.Addr())

@@ -47,7 +47,11 @@ const stateDir = "state"
 
 // hasState returns an error if a data directory has no state.
 func hasState(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, stateDir)); err != nil {
+	_, err := os.Stat(filepath.Join(dir, stateDir))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the state in %s cannot be read: %w", dir, err)
+	case err != nil:
 		return fmt.Errorf("there is no state in %s: %w; name the directory with --data-dir", dir,
 			err)
 	}

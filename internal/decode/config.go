@@ -91,6 +91,10 @@ func (c Config) compile() (compiled, error) {
 	}
 	if c.DefaultLevel != "" {
 		word, severity := ParseLevel(c.DefaultLevel)
+		if severity == 0 && word != "UNKNOWN" {
+			return out, fmt.Errorf("default_level: %q is no known level; use one such as INFO, WARN "+
+				"or ERROR", c.DefaultLevel)
+		}
 		out.level = newLevel(word, severity)
 	}
 	for own, name := range c.Levels {

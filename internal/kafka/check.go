@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -310,6 +311,10 @@ func withHint(err error) error {
 	case errors.Is(err, io.EOF):
 		hint = "the broker closes the connection; check the SASL mechanism, user name and " +
 			"password, and whether it requires TLS"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		hint = "no broker listens there; check the address of the brokers"
+	case errors.Is(err, syscall.ECONNRESET):
+		hint = "the broker closes the connection; check whether this port requires TLS, or has none"
 	case clientCertificateDemanded(err):
 		hint = "the broker refuses our client certificate, or demands one; check tls.cert_file " +
 			"and tls.key_file"

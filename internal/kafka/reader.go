@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -69,7 +70,8 @@ func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
 
 // failed is the error of reading.
 func (r *Reader) failed(err error) error {
-	return fmt.Errorf("read %v: %w", slices.Concat(r.cfg.Topics, r.cfg.Patterns), withHint(err))
+	names := strings.Join(slices.Concat(r.cfg.Topics, r.cfg.Patterns), ", ")
+	return fmt.Errorf("read %s: %w", names, withHint(err))
 }
 
 var errStopped = errors.New("stopped")

@@ -218,9 +218,10 @@ func placed(name string, text []byte, err error) error {
 // hints are what can be done about errors that do not say so themselves.
 var hints = []struct{ in, hint string }{
 	{
-		"not found in type",
+		"unknown key",
 		"check its spelling and indentation against Alertmanager's documentation",
 	},
+	{"UTF-8", "the file is binary, or a text that is not in UTF-8"},
 	{"undefined receiver", "define it under receivers"},
 	{"no route provided", "add a route with a receiver"},
 	{"undefined time interval", "define it under time_intervals"},
@@ -229,8 +230,11 @@ var hints = []struct{ in, hint string }{
 	{"no global", "set it under global, or in the receiver"},
 }
 
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
 func hinted(text string) string {
 	text = strings.TrimPrefix(text, "yaml: ")
+	text = unknownKey.ReplaceAllString(text, `unknown key "$1"`)
 	for _, h := range hints {
 		if strings.Contains(text, h.in) {
 			return text + "; " + h.hint

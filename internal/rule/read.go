@@ -39,8 +39,11 @@ func (r *reader) load(texts []File, names []string) {
 	r.onDisk, r.members = true, nil
 	for _, name := range names {
 		files, err := ruleFiles(name)
-		if err != nil || len(files) == 0 {
+		switch {
+		case errors.Is(err, filepath.ErrBadPattern), err == nil && len(files) == 0:
 			r.Add(Pos{File: name}, "", "no rule file is found here")
+		case err != nil:
+			r.Add(Pos{File: name}, "", "the directory cannot be read: %s", problem.Reason(err))
 		}
 		for _, file := range files {
 			data, err := os.ReadFile(file)
@@ -58,6 +61,9 @@ func (r *reader) load(texts []File, names []string) {
 // or the one that it names, be it there or not.
 func ruleFiles(name string) ([]string, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if _, err := os.ReadDir(name); err != nil {
+			return nil, err
+		}
 		return filepath.Glob(filepath.Join(name, "*.rules.yml"))
 	}
 	if !strings.ContainsAny(name, `*?[`) {

@@ -35,6 +35,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -301,6 +302,9 @@ func hint(err error, dir string) error {
 				"configure another directory",
 			err,
 		)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; a file is where the data directory would be: configure another "+
+			"directory", err)
 	default:
 		return err
 	}

@@ -107,6 +107,8 @@ func (r *Reader) yamlError(data []byte, err error) *problem.Error {
 		return e
 	}
 	switch {
+	case strings.Contains(e.Problem, "UTF-8") || strings.Contains(e.Problem, "control characters"):
+		e.Hint = "the file is binary, or a text that is not in UTF-8"
 	case strings.Contains(e.Problem, "second document"):
 		e.Hint = "put it into a file of its own"
 	case len(r.QueryKeys) > 0:
