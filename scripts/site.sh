@@ -13,5 +13,6 @@ cp -r docs examples build-docs/
 rm -f build-docs/docs/*_test.go
 for file in build-docs/examples/*/*.go; do mv "$file" "$file.txt"; done
 sed -i 's#(examples/\([a-z]*\)/main.go)#(examples/\1/main.go.txt)#g' build-docs/*.md
+grep -rlF 'README.md)' build-docs --include='*.md' | xargs sed -i 's#\((\(\.\./\)*\)README\.md)#\1index.md)#g'
 NO_MKDOCS_2_WARNING=1 "$work/venv/bin/mkdocs" build --strict --quiet
 echo "site/index.html: $(find site -name '*.html' | wc -l) pages"

@@ -104,10 +104,13 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err // what was read so far says nothing of the rest
+	}
 	if err := c.print(ctx, report, old); err != nil {
 		return err
 	}
-	if report.Logs == 0 && !report.Truncated {
+	if report.Logs == 0 {
 		return c.nothing(report)
 	}
 	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {

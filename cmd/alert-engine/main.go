@@ -28,8 +28,51 @@ func main() {
 	// way, unless it comes with the first, as timeout(1) sends it.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	stdin := &interruptible{ctx: ctx, from: os.Stdin}
+	os.Exit(execute(ctx, os.Args[1:], stdin, os.Stdout, os.Stderr))
 }
+
+// interruptible ends a read that waits, as of a terminal, when a context is done. It is read by one
+// goroutine.
+type interruptible struct {
+	ctx  context.Context
+	from io.Reader
+	rest []byte
+	err  error
+	read chan readBytes // of the read under way; nil for none
+}
+
+type readBytes struct {
+	data []byte
+	err  error
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 && r.err == nil {
+		if r.read == nil {
+			r.read = make(chan readBytes, 1)
+			go func() {
+				buffer := make([]byte, 64<<10)
+				n, err := r.from.Read(buffer)
+				r.read <- readBytes{buffer[:n], err}
+			}()
+		}
+		select {
+		case <-r.ctx.Done():
+			return 0, r.ctx.Err()
+		case got := <-r.read:
+			r.rest, r.err, r.read = got.data, got.err, nil
+		}
+	}
+	n := copy(p, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) > 0 {
+		return n, nil
+	}
+	return n, r.err
+}
+
+// interrupted is the exit code of a command that Ctrl-C ended, as shells have it.
+const interrupted = 130
 
 // execute runs the program and returns its exit code.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -56,7 +99,11 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return 0
 	}
 	var code exitCode
-	if errors.As(err, &code) {
+	switch coded := errors.As(err, &code); {
+	case ctx.Err() != nil && (coded || errors.Is(err, context.Canceled)):
+		fmt.Fprintln(stderr, "alert-engine: interrupted")
+		return interrupted
+	case coded:
 		return int(code)
 	}
 	for line := range strings.Lines(err.Error()) {
