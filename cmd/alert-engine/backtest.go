@@ -133,7 +133,12 @@ func (c *backtestCommand) nothing(report *ruletest.Report) error {
 	case c.file != "":
 		why = "the file is empty"
 	}
-	fmt.Fprintf(c.progress, "alert-engine: no log was found in %d records; %s\n", report.Records, why)
+	fmt.Fprintf(
+		c.progress,
+		"alert-engine: no log was found in %d records; %s\n",
+		report.Records,
+		why,
+	)
 	if c.budget != "" {
 		return exitCode(1)
 	}

@@ -28,8 +28,10 @@ Topics are created when a client writes to them. --topic creates and reads topic
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.BrokerOnly && given(cmd, "rules", "webhook-url", "listen", "rate", "seed") {
-				return errors.New("with --broker-only nothing is written or evaluated; leave out --rules, " +
-					"--webhook-url, --listen, --rate and --seed")
+				return errors.New(
+					"with --broker-only nothing is written or evaluated; leave out --rules, " +
+						"--webhook-url, --listen, --rate and --seed",
+				)
 			}
 			return app.Demo(cmd.Context(), o, app.Terminal{
 				Out: cmd.OutOrStdout(),

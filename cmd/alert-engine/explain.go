@@ -58,6 +58,7 @@ Exit status: 0 if a rule matches, 1 otherwise.`,
 				}
 				c.event = strings.TrimRight(string(text), "\r\n")
 			}
+			noteFile(cmd, c.event)
 			return c.run(args[0])
 		},
 	}
@@ -69,6 +70,18 @@ Exit status: 0 if a rule matches, 1 otherwise.`,
 		panic(err) // the flag is defined above
 	}
 	return cmd
+}
+
+// noteFile says that an event is taken for a log if it is the name of a file.
+func noteFile(cmd *cobra.Command, event string) {
+	if info, err := os.Stat(event); err == nil && info.Mode().IsRegular() {
+		fmt.Fprintf(
+			cmd.ErrOrStderr(),
+			"alert-engine: %s is a file, and is taken for the text of a log; for the log in it write "+
+				"-e - < %[1]s\n",
+			event,
+		)
+	}
 }
 
 func (c *explainCommand) run(name string) error {

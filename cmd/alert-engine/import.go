@@ -212,6 +212,9 @@ func (c *importCommand) checkFlags(cmd *cobra.Command, system string) error {
 	if c.most <= 0 {
 		return fmt.Errorf("--sample %d: a sample has at least 1 record", c.most)
 	}
+	if err := c.filter.Validate(); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
 	if slices.Contains(c.names(), system) {
 		for other, flags := range flagsOf {
 			for _, name := range flags {
@@ -247,8 +250,11 @@ func (c *importCommand) run(ctx context.Context, args []string) error {
 			args[0], either(c.names()))
 	}
 	if len(args) == 0 {
-		return fmt.Errorf("no rules are named; write alert-engine import %s FILE|DIRECTORY, or - for "+
-			"the standard input", systems[0].Name())
+		return fmt.Errorf(
+			"no rules are named; write alert-engine import %s FILE|DIRECTORY, or - for "+
+				"the standard input",
+			systems[0].Name(),
+		)
 	}
 	past, err := c.past()
 	if err != nil {

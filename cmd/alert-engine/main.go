@@ -271,8 +271,12 @@ func onlyWith(cmd *cobra.Command, with []string, flags ...string) error {
 	}
 	for _, name := range flags {
 		if cmd.Flags().Changed(name) {
-			return fmt.Errorf("--%s does nothing without --%s; %s --help shows how it is used", name,
-				strings.Join(with, " or --"), cmd.CommandPath())
+			return fmt.Errorf(
+				"--%s does nothing without --%s; %s --help shows how it is used",
+				name,
+				strings.Join(with, " or --"),
+				cmd.CommandPath(),
+			)
 		}
 	}
 	return nil

@@ -88,8 +88,8 @@ type rulesInput struct {
 // logsInput is how an assistant names logs.
 type logsInput struct {
 	LogFile string `json:"log_file,omitempty" jsonschema:"file of logs, one record a line; default: the topic is read"`
-	Topic   string `json:"topic,omitempty" jsonschema:"topic of the configuration; all of them by default"`
-	Since   string `json:"since,omitempty" jsonschema:"how far back the topic is read, such as 1d; 1h by default"`
+	Topic   string `json:"topic,omitempty"    jsonschema:"topic of the configuration; all of them by default"`
+	Since   string `json:"since,omitempty"    jsonschema:"how far back the topic is read, such as 1d; 1h by default"`
 }
 
 type (
@@ -108,10 +108,10 @@ type (
 		Event string `json:"event" jsonschema:"the record, in any format"`
 	}
 	queryInput struct {
-		Query string `json:"query" jsonschema:"such as: service:payment* level>=ERROR"`
+		Query string `json:"query"           jsonschema:"such as: service:payment* level>=ERROR"`
 		Topic string `json:"topic,omitempty" jsonschema:"topic of the configuration; all of them by default"`
 		Since string `json:"since,omitempty" jsonschema:"how far back, such as 1d; 1h by default"`
-		By    string `json:"by,omitempty" jsonschema:"of stat: count for each value of this field"`
+		By    string `json:"by,omitempty"    jsonschema:"of stat: count for each value of this field"`
 	}
 )
 

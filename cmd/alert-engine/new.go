@@ -108,6 +108,7 @@ func newNewCommand() *cobra.Command {
 					}
 					event = strings.TrimRight(string(in), "\r\n")
 				}
+				noteFile(cmd, event)
 				var err error
 				if query, err = queryOf(event); err != nil {
 					return err
@@ -123,7 +124,8 @@ func newNewCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&query, "match", "", "query of the logs")
-	cmd.Flags().StringVarP(&event, "event", "e", "", "a log to make the query from; - for standard input")
+	cmd.Flags().
+		StringVarP(&event, "event", "e", "", "a log to make the query from; - for standard input")
 	cmd.MarkFlagsMutuallyExclusive("match", "event")
 	return cmd
 }

@@ -143,7 +143,9 @@ func regressions(files []string) (others []string, results []ruletest.Result, er
 			return nil, nil, err
 		}
 		if len(list) == 0 {
-			return nil, nil, fmt.Errorf("%s: no regression test of a Sigma rule is in it", file)
+			return nil, nil, fmt.Errorf("%s: no regression test of a Sigma "+
+				"rule is in it; name test scripts by their files, such as %s", file,
+				filepath.Join(file, "*_test.yml"))
 		}
 		ran, err := sigma.RunRegressions(list, time.Now)
 		if err != nil {

@@ -432,6 +432,10 @@ func (c *Config) Validate() error {
 		len(k.Topics)+len(k.TopicPatterns) == 0,
 		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
 	)
+	for _, s := range c.Sigma {
+		err := s.Filter.Validate()
+		wrong(err != nil, "sigma.filter.%v", err)
+	}
 	for _, p := range k.TopicPatterns {
 		_, err := regexp.Compile(p)
 		wrong(err != nil, "kafka.topic_patterns: %v; write a regular expression such as '^logs-.*'",

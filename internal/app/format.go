@@ -350,7 +350,7 @@ func sameYAML(a, b *yaml.Node) bool {
 		a.Anchor == b.Anchor && slices.EqualFunc(a.Content, b.Content, sameYAML)
 }
 
-// withoutBlanks returns a text without blanks and empty lines, which is all that formatting changes.
+// withoutBlanks returns a text without blanks and empty lines; formatting changes nothing else.
 func withoutBlanks(text string) string {
 	return strings.NewReplacer(" ", "", "\t", "", "\n", "").Replace(text)
 }

@@ -80,9 +80,15 @@ func ImportState(dir string, r io.Reader) (err error) {
 	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
 		return fmt.Errorf("import into %s: the directory is not empty; use another --data-dir", dir)
 	}
+	_, absent := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil && absent != nil {
+			os.Remove(dir) // it is empty again
+		}
+	}()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -44,6 +44,26 @@ type Filter struct {
 	Tag       []string `yaml:"tag"`
 }
 
+// The levels and states that Sigma's specification has.
+var (
+	Levels   = []string{"informational", "low", "medium", "high", "critical"}
+	Statuses = []string{"stable", "test", "experimental", "deprecated", "unsupported"}
+)
+
+// Validate returns an error for a level or status that no rule has.
+func (f Filter) Validate() error {
+	check := func(what string, given, known []string) error {
+		for _, v := range given {
+			if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, v) }) {
+				return fmt.Errorf("%s: %q is not one of Sigma's; use %s", what, v,
+					strings.Join(known, ", "))
+			}
+		}
+		return nil
+	}
+	return errors.Join(check("level", f.Level, Levels), check("status", f.Status, Statuses))
+}
+
 // File is a file of rules.
 type File = imports.File
 
