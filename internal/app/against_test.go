@@ -110,7 +110,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 			"\n30 logs in 30 records, *\ng/A   30       58 *",
 		)
 		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors,
-			"[logs] has no logs of the last 1s; look further back with --since")
+			"logs has no logs of the last 1s; look further back with --since")
 	}, days)
 }
 

@@ -31,8 +31,8 @@ func TestConfigErrors(t *testing.T) {
 	f("", "alertmanager.yml: no route provided in config; add a route")
 	f(
 		"route: {receiver: a}\nreceivers:\n- name: a\n  webhok_configs: []\ntemplate: []\n",
-		"alertmanager.yml:4: field webhok_configs not found",
-		"alertmanager.yml:5: field template not found",
+		"alertmanager.yml:4: unknown key \"webhok_configs\"",
+		"alertmanager.yml:5: unknown key \"template\"",
 		"check its spelling",
 	)
 	f(
