@@ -3,8 +3,8 @@ package app
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
