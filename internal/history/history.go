@@ -9,11 +9,14 @@
 //	0000000000000001.idx     its index: alert, rule, kind, state, event time, place of the line
 //	0000000000000002.jsonl   the newest segment, whose index is in memory
 //
-// Retention removes whole segments, the oldest first. A line that a crash has cut short is dropped
-// when the directory is opened; an index that is missing or damaged is made again of its segment.
+// Retention removes segments that are too old. Beyond its size, the rules with most entries lose
+// their oldest, so that a flood of one rule takes nothing of another: segments are rewritten
+// without them, and small ones merged. A line that a crash has cut short is dropped when the
+// directory is opened; an index that is missing or damaged is made again of its segment.
 //
-// Add never waits for the disk: entries go to a queue, and one goroutine writes it. Entries that
-// find the queue full are dropped and counted. Record waits, for what users did.
+// Add never waits for the disk: entries go to a queue, and one goroutine writes it. When the queue
+// is full the rule with most entries in it loses its newest, which is counted. Record waits, for
+// what users did.
 package history
 
 import (
@@ -21,10 +24,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +95,6 @@ const (
 	defaultBytes   = 1 << 30
 	maxSegment     = 16 << 20
 	minSegment     = 64 << 10
-	queueLength    = 20_000
 	syncInterval   = time.Second
 	retainInterval = 10 * time.Minute
 )
@@ -117,11 +116,14 @@ func (o Options) withDefaults() Options {
 type Log struct {
 	opts    Options
 	metrics *metrics
-	queue   chan Entry
+	queue   queue
 	flushed chan chan struct{}
+	full    chan struct{} // a segment is full
 	quit    chan struct{} // closed by Close
 	done    chan struct{} // closed when run has ended
 	closing sync.Once
+
+	retaining sync.Mutex // held by retain
 
 	mu       sync.Mutex // guards what follows
 	segments []*segment // oldest first; the last one is written to
@@ -135,7 +137,8 @@ func Open(o Options) (*Log, error) {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	l := &Log{
-		opts: o, queue: make(chan Entry, queueLength), flushed: make(chan chan struct{}),
+		opts: o, queue: newQueue(), flushed: make(chan chan struct{}),
+		full: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := l.load(); err != nil {
@@ -152,16 +155,16 @@ func (l *Log) load() error {
 	if err != nil {
 		return err
 	}
-	var numbers []uint64
+	var found []span
 	for _, name := range names {
-		digits, ok := strings.CutSuffix(name.Name(), segmentSuffix)
-		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil {
-			numbers = append(numbers, n)
+		if sp, ok := parseSpan(name.Name()); ok {
+			found = append(found, sp)
 		}
 	}
-	slices.Sort(numbers)
-	for i, n := range numbers {
-		s, err := openSegment(l.opts.Dir, n, i == len(numbers)-1, l.opts.Logger)
+	found = withoutMerged(found)
+	for i, sp := range found {
+		newest := i == len(found)-1
+		s, err := openSegment(l.opts.Dir, sp.first, sp.last, newest, l.opts.Logger)
 		if err != nil {
 			return err
 		}
@@ -186,12 +189,10 @@ func (l *Log) next() error {
 	return err
 }
 
-// Add adds entries, soon. It never blocks; what finds the queue full is dropped and counted.
+// Add adds entries, soon. It never blocks; what a full queue cannot hold is dropped and counted.
 func (l *Log) Add(entries ...Entry) {
-	for _, e := range entries {
-		select {
-		case l.queue <- e:
-		default:
+	for i := range entries {
+		if !l.queue.add(&entries[i]) {
 			l.metrics.dropped.Inc()
 		}
 	}
@@ -249,8 +250,10 @@ func (l *Log) run() {
 	retained := time.Time{}
 	for {
 		select {
-		case e := <-l.queue:
-			_ = l.write(e) // noted for Health
+		case <-l.queue.ready:
+			l.writeAll()
+		case <-l.full:
+			l.retain(time.Now())
 		case done := <-l.flushed:
 			l.writeAll()
 			close(done)
@@ -268,10 +271,10 @@ func (l *Log) run() {
 	}
 }
 
-// writeAll writes what is in the queue now.
+// writeAll writes what is in the queue.
 func (l *Log) writeAll() {
-	for range len(l.queue) {
-		_ = l.write(<-l.queue) // noted for Health
+	for _, e := range l.queue.take() {
+		_ = l.write(*e) // noted for Health
 	}
 }
 
@@ -286,7 +289,10 @@ func (l *Log) write(e Entry) error {
 		if err := l.next(); err != nil {
 			l.failed(err)
 		}
-		l.drop(time.Now())
+		select {
+		case l.full <- struct{}{}:
+		default: // it is known already
+		}
 		s = l.segments[len(l.segments)-1]
 	}
 	err := s.append(e)
@@ -317,31 +323,6 @@ func (l *Log) sync() {
 	defer l.mu.Unlock()
 	if err := l.segments[len(l.segments)-1].sync(); err != nil {
 		l.failed(err)
-	}
-}
-
-func (l *Log) retain(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drop(now)
-}
-
-// drop removes the oldest segments that are too old or too many. The newest stays.
-func (l *Log) drop(now time.Time) {
-	total := int64(0)
-	for _, s := range l.segments {
-		total += s.bytes()
-	}
-	for len(l.segments) > 1 {
-		s := l.segments[0]
-		if total <= l.opts.MaxBytes && now.Sub(s.written) <= l.opts.MaxAge {
-			return
-		}
-		total -= s.bytes()
-		if err := s.remove(); err != nil {
-			l.opts.Logger.Warn("an old segment of the history cannot be removed", "error", err)
-		}
-		l.segments = l.segments[1:]
 	}
 }
 
@@ -382,8 +363,4 @@ func (l *Log) Has(a models.Alert) bool {
 		}
 	}
 	return false
-}
-
-func segmentName(dir string, number uint64, suffix string) string {
-	return filepath.Join(dir, fmt.Sprintf("%016d%s", number, suffix))
 }

@@ -144,17 +144,126 @@ func TestRetention(t *testing.T) {
 	l := open(t, t.TempDir(), 32*minSegment)
 	l.opts.MaxAge = 100 * 365 * 24 * time.Hour
 	add(l, 0, 20_000)
+	l.retain(time.Now())
 	if n := l.Bytes(); n > 34*minSegment || n < 16*minSegment {
 		t.Errorf("%d bytes", n)
 	}
 	if len(l.Of("alert-0")) != 0 || len(l.Of("alert-9999")) != 2 {
 		t.Error("the newest entries were removed, or the oldest kept")
 	}
-	l.retain(time.Now())
 	l.opts.MaxAge = time.Hour
 	l.retain(began.Add(24 * time.Hour))
 	if len(l.segments) != 1 {
 		t.Errorf("%d segments are kept that are too old", len(l.segments)-1)
+	}
+}
+
+// A flood of one rule takes nothing of the history of another, neither on disk nor in the queue, and
+// what is kept is found as before, also after a restart.
+func TestHistoryIsShared(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, 16*minSegment)
+	l.opts.MaxAge = 100 * 365 * 24 * time.Hour
+	quiet := func(i int) Entry {
+		e := entry(2 * i)
+		e.Rule, e.AlertID = "g/Quiet", fmt.Sprint("quiet-", i)
+		return e
+	}
+	for i := range 20 {
+		l.Add(quiet(i))
+		for j := range 1500 {
+			e := entry(i*1500 + j)
+			e.Rule = "g/Noisy"
+			l.Add(e)
+		}
+		l.Flush()
+		l.retain(time.Now())
+	}
+	check := func(l *Log) {
+		t.Helper()
+		if n := l.Bytes(); n > 16*minSegment || n < 12*minSegment {
+			t.Errorf("%d bytes, want up to %d", n, 16*minSegment)
+		}
+		if n := len(l.segments); n > 20 {
+			t.Errorf("%d segments", n)
+		}
+		for i := range 20 {
+			if got := l.Of(fmt.Sprint("quiet-", i)); len(got) != 1 {
+				t.Errorf("quiet alert %d has %d entries", i, len(got))
+			}
+		}
+		if len(l.Of("alert-0")) != 0 || len(l.Of("alert-14999")) != 2 {
+			t.Error("of the rule with most, the newest entries were removed, or the oldest kept")
+		}
+		var pages []Entry
+		q := Query{Limit: 100, Rule: "g/Quiet"}
+		for {
+			p, err := l.Query(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages = append(pages, p.Entries...)
+			if q.Before = p.Next; q.Before == "" {
+				break
+			}
+		}
+		if len(pages) != 20 || pages[0].AlertID != "quiet-19" || pages[19].AlertID != "quiet-0" {
+			t.Errorf("%d entries by rule", len(pages))
+		}
+	}
+	check(l)
+	l.Close()
+	check(open(t, dir, 16*minSegment))
+}
+
+// A merge that a crash has interrupted leaves no entry twice.
+func TestMergeSurvivesCrash(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, 100<<20)
+	l.opts.MaxBytes, l.opts.MaxAge = 16*minSegment, 100*365*24*time.Hour
+	add(l, 0, 1500)
+	before, _ := filepath.Glob(filepath.Join(dir, "*"))
+	kept := map[string][]byte{}
+	for _, name := range before {
+		kept[name], _ = os.ReadFile(name)
+	}
+	closed, _ := l.closed()
+	if err := l.rewrite(closed[:2], nil); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for name, text := range kept {
+		os.WriteFile(name, text, 0o600)
+	}
+	l = open(t, dir, 100<<20)
+	p, err := l.Query(context.Background(), Query{Limit: maxLimit})
+	if err != nil || len(p.Entries) != 1500 {
+		t.Errorf("%d entries, want 1500: %v", len(p.Entries), err)
+	}
+}
+
+// When more is added than the disk takes, the rule with most loses it.
+func TestQueueIsShared(t *testing.T) {
+	q := newQueue()
+	lost := 0
+	for i := range 3 * queueLength {
+		e := entry(i)
+		if e.Rule = "g/Noisy"; i%100 == 0 {
+			e.Rule = "g/Quiet"
+		}
+		if !q.add(&e) {
+			lost++
+		}
+	}
+	quiet := 0
+	list := q.take()
+	for _, e := range list {
+		if e.Rule == "g/Quiet" {
+			quiet++
+		}
+	}
+	if len(list) != queueLength || lost != 2*queueLength || quiet != 3*queueLength/100 {
+		t.Errorf("%d entries, %d of them of the quiet rule, %d lost", len(list), quiet, lost)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -71,7 +72,7 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 		q.Limit = defaultLimit
 	}
 	q.Limit = min(q.Limit, maxLimit)
-	number, offset, err := parseCursor(q.Before)
+	from, err := parseCursor(q.Before)
 	if err != nil {
 		return p, err
 	}
@@ -86,11 +87,11 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 	for _, s := range slices.Backward(segments) {
 		before := s.end()
 		switch {
-		case number > 0 && s.number > number:
+		case from.number > 0 && s.first > from.number:
 			continue
-		case number > 0 && s.number == number:
-			before = min(before, offset)
-		}
+		case s.number == from.number && s.version == from.version:
+			before = min(before, from.offset)
+		} // of a segment that was rewritten since, some entries come once more
 		if !s.mayHave(&q) {
 			continue
 		}
@@ -109,7 +110,7 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 			if e, err := s.entry(int64(at)); err == nil && q.matches(&e) {
 				p.Entries = append(p.Entries, e)
 			}
-			p.Next = fmt.Sprintf("%d-%d", s.number, at)
+			p.Next = cursor{s.number, int64(at), s.version}.String()
 		}
 		if full() {
 			return p, ctx.Err()
@@ -155,7 +156,7 @@ func (s *segment) mayHave(q *Query) bool {
 	}
 	low, high := q.bounds()
 	if s.covers.high < low || s.covers.low > high ||
-		q.Rule != "" && !s.covers.rules[hashOf(q.Rule)] {
+		q.Rule != "" && s.covers.rules[hashOf(q.Rule)] == 0 {
 		return false
 	}
 	return len(q.Kinds) == 0 || slices.ContainsFunc(q.Kinds, func(k Kind) bool {
@@ -163,17 +164,35 @@ func (s *segment) mayHave(q *Query) bool {
 	})
 }
 
-func parseCursor(text string) (number uint64, offset int64, err error) {
+// cursor is a place in the history.
+type cursor struct {
+	number  uint64
+	offset  int64
+	version int64
+}
+
+func (c cursor) String() string {
+	if c.version == 0 {
+		return fmt.Sprintf("%d-%d", c.number, c.offset)
+	}
+	return fmt.Sprintf("%d-%d-%d", c.number, c.offset, c.version)
+}
+
+func parseCursor(text string) (c cursor, err error) {
 	if text == "" {
-		return 0, 0, nil
+		return c, nil
 	}
-	first, second, ok := strings.Cut(text, "-")
-	number, err1 := strconv.ParseUint(first, 10, 64)
-	offset, err2 := strconv.ParseInt(second, 10, 64)
-	if !ok || err1 != nil || err2 != nil || number == 0 || offset < 0 {
-		return 0, 0, fmt.Errorf("%q is no place in the history; take the next of a page", text)
+	parts := append(strings.SplitN(text, "-", 3), "0")
+	if len(parts) >= 3 {
+		var errs [3]error
+		c.number, errs[0] = strconv.ParseUint(parts[0], 10, 64)
+		c.offset, errs[1] = strconv.ParseInt(parts[1], 10, 64)
+		c.version, errs[2] = strconv.ParseInt(parts[2], 10, 64)
+		if errors.Join(errs[:]...) == nil && c.number > 0 && c.offset >= 0 {
+			return c, nil
+		}
 	}
-	return number, offset, nil
+	return c, fmt.Errorf("%q is no place in the history; take the next of a page", text)
 }
 
 func (q *Query) matches(e *Entry) bool {

@@ -3,15 +3,18 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"hash/fnv"
 	"io"
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -96,7 +99,9 @@ func byAlert(a, b ref) int {
 // segment is a file of the history.
 type segment struct {
 	dir     string
-	number  uint64
+	first   uint64 // differs from the number if several segments were merged
+	number  uint64 // of the last of them
+	version int64  // differs when it was rewritten, so that places in it are others; 0 if not
 	file    *os.File
 	index   *os.File  // of a closed segment
 	count   int       // entries of a closed segment
@@ -111,18 +116,30 @@ type segment struct {
 }
 
 func createSegment(dir string, number uint64) (*segment, error) {
-	f, err := os.OpenFile(
-		segmentName(dir, number, segmentSuffix), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600,
-	)
+	s := &segment{dir: dir, first: number, number: number, written: time.Now(), refs: []ref{}}
+	f, err := os.OpenFile(s.name(segmentSuffix), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &segment{dir: dir, number: number, file: f, written: time.Now(), refs: []ref{}}, nil
+	s.file = f
+	return s, nil
+}
+
+// name is that of a file of the segment. A merged segment has the numbers of the first and of the
+// last in it.
+func (s *segment) name(suffix string) string {
+	if s.first == s.number {
+		return filepath.Join(s.dir, fmt.Sprintf("%016d%s", s.number, suffix))
+	}
+	return filepath.Join(s.dir, fmt.Sprintf("%016d-%016d%s", s.first, s.number, suffix))
 }
 
 // openSegment opens a segment that is there. The newest is gone on with.
-func openSegment(dir string, number uint64, newest bool, logger *slog.Logger) (*segment, error) {
-	name := segmentName(dir, number, segmentSuffix)
+func openSegment(
+	dir string, first, number uint64, newest bool, logger *slog.Logger,
+) (*segment, error) {
+	s := &segment{dir: dir, first: first, number: number}
+	name := s.name(segmentSuffix)
 	f, err := os.OpenFile(name, os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -131,7 +148,7 @@ func openSegment(dir string, number uint64, newest bool, logger *slog.Logger) (*
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	s := &segment{dir: dir, number: number, file: f, size: info.Size(), written: info.ModTime()}
+	s.file, s.size, s.written = f, info.Size(), info.ModTime()
 	if !newest && s.openIndex() == nil {
 		return s, nil
 	}
@@ -220,8 +237,8 @@ func (s *segment) seal() error {
 		r.encode(body[i*refSize:])
 	}
 	binary.LittleEndian.PutUint32(b[len(indexMagic):], crc32.ChecksumIEEE(body))
-	name := segmentName(s.dir, s.number, indexSuffix)
-	if err := errors.Join(s.file.Sync(), atomicfile.Write(name, b)); err != nil {
+	err := errors.Join(s.file.Sync(), atomicfile.Write(s.name(indexSuffix), b))
+	if err != nil {
 		return err
 	}
 	if err := s.openIndex(); err != nil {
@@ -233,7 +250,7 @@ func (s *segment) seal() error {
 
 // openIndex opens the index of a closed segment.
 func (s *segment) openIndex() error {
-	b, err := os.ReadFile(segmentName(s.dir, s.number, indexSuffix))
+	b, err := os.ReadFile(s.name(indexSuffix))
 	if err != nil {
 		return err
 	}
@@ -242,28 +259,44 @@ func (s *segment) openIndex() error {
 		crc32.ChecksumIEEE(b[head:]) != binary.LittleEndian.Uint32(b[len(indexMagic):]) {
 		return errors.New("index is damaged")
 	}
-	f, err := os.Open(segmentName(s.dir, s.number, indexSuffix))
+	f, err := os.Open(s.name(indexSuffix))
 	if err != nil {
 		return err
 	}
 	s.index, s.count = f, (len(b)-head)/refSize
-	s.covers = extent{low: math.MaxInt64, high: math.MinInt64, rules: map[uint64]bool{}}
+	s.covers = extent{low: math.MaxInt64, high: math.MinInt64, rules: map[uint64]int64{}}
+	refs := make([]ref, 0, s.count)
 	for b = b[head:]; len(b) > 0; b = b[refSize:] {
-		s.covers.add(decodeRef(b))
+		refs = append(refs, decodeRef(b))
+	}
+	slices.SortFunc(refs, byOffset)
+	for i, r := range refs {
+		s.covers.add(r, s.lineSize(refs, i))
 	}
 	return nil
 }
 
+func byOffset(a, b ref) int { return cmp.Compare(a.offset, b.offset) }
+
+// lineSize is how many bytes the i-th of the entries in the order of lines has.
+func (s *segment) lineSize(refs []ref, i int) int64 {
+	end := s.size
+	if i+1 < len(refs) {
+		end = int64(refs[i+1].offset)
+	}
+	return end - int64(refs[i].offset)
+}
+
 // extent is what a closed segment is about, so that most queries need not read its index.
 type extent struct {
-	low, high int64 // event time, in milliseconds
-	rules     map[uint64]bool
+	low, high int64            // event time, in milliseconds
+	rules     map[uint64]int64 // bytes of each, with those in the index
 	kinds     [8]bool
 }
 
-func (x *extent) add(r ref) {
+func (x *extent) add(r ref, size int64) {
 	x.low, x.high = min(x.low, r.at), max(x.high, r.at)
-	x.rules[r.rule] = true
+	x.rules[r.rule] += size + refSize
 	x.kinds[r.kind%8] = true
 }
 
@@ -280,9 +313,9 @@ func (s *segment) close() error {
 
 func (s *segment) remove() error {
 	go func() { _ = s.close() }() // those who read it may go on
-	err := os.Remove(segmentName(s.dir, s.number, segmentSuffix))
+	err := os.Remove(s.name(segmentSuffix))
 	if s.index != nil {
-		err = errors.Join(err, os.Remove(segmentName(s.dir, s.number, indexSuffix)))
+		err = errors.Join(err, os.Remove(s.name(indexSuffix)))
 	}
 	return err
 }
