@@ -83,7 +83,11 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	stderr = safetext.NewWriter(stderr)
 	for _, c := range root.Commands() {
-		if c.Name() != "run" && c.Name() != "demo" { // these write colours, and logs of their own
+		switch c.Name() {
+		case "run", "demo": // these write colours, and logs of their own
+		case "lsp": // its messages have lengths, so it escapes them itself
+			c.SetErr(stderr)
+		default:
 			c.SetOut(safetext.NewWriter(stdout))
 			c.SetErr(stderr)
 		}

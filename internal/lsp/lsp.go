@@ -21,6 +21,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/sentence"
 )
 
@@ -37,7 +38,7 @@ type Server struct {
 // Run serves until the editor is gone, or ctx is done.
 func (s *Server) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	s.open = map[string]string{}
-	stream := jsonrpc2.NewBufferedStream(pipe{in, out}, jsonrpc2.VSCodeObjectCodec{})
+	stream := jsonrpc2.NewBufferedStream(pipe{in, out}, codec{})
 	// requests are answered one after another, in their order
 	conn := jsonrpc2.NewConn(ctx, stream, jsonrpc2.HandlerWithError(s.handle))
 	select {
@@ -46,6 +47,19 @@ func (s *Server) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	case <-ctx.Done():
 		return conn.Close()
 	}
+}
+
+// codec writes messages in which nothing hides or commands a terminal: their length is that of what
+// an exit of hostile text would make of them.
+type codec struct{ jsonrpc2.VSCodeObjectCodec }
+
+// WriteObject implements jsonrpc2.ObjectCodec.
+func (c codec) WriteObject(stream io.Writer, message any) error {
+	text, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	return c.VSCodeObjectCodec.WriteObject(stream, json.RawMessage(safetext.JSON(text)))
 }
 
 type pipe struct {
@@ -263,12 +277,14 @@ func level(above []string, line string) int {
 	return 1
 }
 
-// fields are those of the logs, without repetition.
+// fields are those of the logs, without repetition. A name with hidden characters would be put into
+// a rule unseen, and is left out.
 func (s *Server) fields(ctx context.Context) []string {
 	names := decode.WellKnown()
 	if s.Fields != nil {
 		names = append(names, s.Fields(ctx)...)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return safetext.Line(name) != name })
 	slices.Sort(names)
 	return slices.Compact(names)
 }

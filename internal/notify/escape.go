@@ -43,11 +43,11 @@ var escapers = map[string]escaper{
 	"mattermost": commandText,
 	"rocketchat": commandText,
 	"discord":    mentionText,
-	"webex":      mentionText,
-	"msteams":    mentionText,
-	"msteamsv2":  mentionText,
+	"webex":      tagText,
+	"msteams":    tagText,
+	"msteamsv2":  tagText,
 	"telegram":   markdownText,
-	"wechat":     markdownText,
+	"wechat":     tagText,
 	"jira":       jiraText,
 }
 
@@ -55,12 +55,16 @@ var escapers = map[string]escaper{
 var (
 	slackMarkup    = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "```", "'''")
 	addressMarkup  = strings.NewReplacer("<", "&lt;", ">", "&gt;")
-	mentionMarkup  = strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#", "<at", "<\u200bat")
+	mentionMarkup  = strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#")
 	markdownMarkup = strings.NewReplacer(
 		"](", "]\u200b(", "][", "]\u200b[", "]:", "]\u200b:", "```", "'''",
 	)
-	jiraMarkup = strings.NewReplacer("[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`, "!", `\!`)
+	jiraMarkup = strings.NewReplacer("[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`, "!", `\!`,
+		`\`, "\\\u200b") // two backslashes are a line break, behind which markup counts
 )
+
+// markupTags begin an element or end one.
+var markupTags = regexp.MustCompile(`<([a-zA-Z/!?])`)
 
 // slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>,
 // <http://evil|http://good>, and within the block that it stands in. An address keeps its
@@ -87,6 +91,14 @@ func commandText(text string) string {
 func markdownText(text string) string { return markdownMarkup.Replace(text) }
 
 func mentionText(text string) string { return mentionMarkup.Replace(unmention(markdownText(text))) }
+
+// tagText keeps text from being read as HTML as well, of which some receivers take links, images and
+// mentions within Markdown.
+func tagText(
+	text string,
+) string {
+	return markupTags.ReplaceAllString(mentionText(text), "<\u200b$1")
+}
 
 // jiraText keeps text from being read as a link, a mention ([~user]), a macro or an image.
 func jiraText(text string) string { return jiraMarkup.Replace(text) }

@@ -78,6 +78,7 @@ func TestMarkdownLinksAreInert(t *testing.T) {
 		for _, text := range []string{
 			"[click here](http://evil.example)", "![i](http://evil.example/i.png)",
 			"[click][x]", "[x]: http://evil.example", "[~admin]", "[text|http://evil.example]",
+			`<a href="http://evil.example">click here</a>`, `\[text|http://evil.example\]`,
 		} {
 			got := escape(text)
 			for _, markup := range []string{"](", "][", "]:"} {
@@ -85,7 +86,13 @@ func TestMarkdownLinksAreInert(t *testing.T) {
 					t.Errorf("%s: %q becomes %q", name, text, got)
 				}
 			}
-			if name == "jira" && (strings.HasPrefix(got, "[") || strings.HasPrefix(got, "!")) {
+			if i := strings.IndexByte(got, '<'); i >= 0 && name != "discord" && name != "telegram" &&
+				name != "jira" &&
+				got[i+1] == 'a' {
+				t.Errorf("%s: %q becomes %q", name, text, got)
+			}
+			if name == "jira" && (strings.HasPrefix(got, "[") || strings.HasPrefix(got, "!") ||
+				strings.Contains(got, `\\`)) {
 				t.Errorf("jira: %q becomes %q", text, got)
 			}
 		}
