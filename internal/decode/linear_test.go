@@ -105,7 +105,9 @@ var linearSize = sync.OnceValue(func() int {
 
 // enough is more time than a linear decoder needs for the larger record, on any machine, and less
 // than a quadratic one takes: 30 ms for 64 KiB.
-func enough() time.Duration { return 30 * time.Millisecond * time.Duration(linearSize()) / (64 << 10) }
+func enough() time.Duration {
+	return 30 * time.Millisecond * time.Duration(linearSize()) / (64 << 10)
+}
 
 // superlinear reports whether a record of four times the size takes more than six times the time,
 // and more than enough. It measures again before it says so.

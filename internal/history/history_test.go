@@ -158,8 +158,8 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// A flood of one rule takes nothing of the history of another, neither on disk nor in the queue, and
-// what is kept is found as before, also after a restart.
+// A flood of one rule takes nothing of the history of another, and what is kept is found as before,
+// also after a restart.
 func TestHistoryIsShared(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, 16*minSegment)

@@ -92,8 +92,8 @@ func markdownText(text string) string { return markdownMarkup.Replace(text) }
 
 func mentionText(text string) string { return mentionMarkup.Replace(unmention(markdownText(text))) }
 
-// tagText keeps text from being read as HTML as well, of which some receivers take links, images and
-// mentions within Markdown.
+// tagText keeps text from being read as HTML as well, of which some receivers take links, images
+// and mentions within Markdown.
 func tagText(
 	text string,
 ) string {

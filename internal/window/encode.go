@@ -129,13 +129,14 @@ func (r *reading) state(p *Condition, swept int64) *state {
 		st.rebuildFoldedPanes(p, st.logs)
 		r.failed = r.failed || len(st.logs.times) == 0
 	}
+	chained := flags&8 != 0
 	if r.failed || flags&4 != 0 != (st.early != nil) || flags > 63 || st.credit < 0 ||
-		st.credit > maxCredit ||
-		st.level >= len(p.levels) {
+		st.credit > maxCredit || st.level < -1 || st.level >= len(p.levels) ||
+		chained && (st.early == nil || p.sequence == nil) {
 		r.failed = true
 		return st
 	}
-	st.place(p, swept, ahead, flags&8 != 0)
+	st.place(p, swept, ahead, chained)
 	return st
 }
 

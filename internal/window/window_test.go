@@ -459,14 +459,15 @@ func TestLateEventsCountFromWatermark(t *testing.T) {
 	})
 }
 
-func FuzzDecode(f *testing.F) {
-	r := &rule.Rule{Window: 10 * time.Second, Remember: time.Minute}
+// encodedGroups are conditions, and a group of each as bytes.
+func encodedGroups(t testing.TB) (r *rule.Rule, conditions []*Condition, texts [][]byte) {
+	r = &rule.Rule{Window: 10 * time.Second, Remember: time.Minute}
 	r.When, _ = rule.ParseCondition(
 		"new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or distinct(u) > 2 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())",
 	)
 	general, err := Compile(r)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	general.paneLength, general.paneLimit, general.exactly = 3*second, 2, 1
 	counting, _ := Compile(&rule.Rule{Window: 10 * time.Second})
@@ -481,7 +482,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	sequence, err := Compile(steps)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, p := range []*Condition{general, counting, sequence} {
 		g := p.NewGroup(0)
@@ -497,26 +498,66 @@ func FuzzDecode(f *testing.F) {
 			g.Add(p, new(eventOf(p, r, &s)))
 		}
 		g.Sweep(p, 15*second, nil, func(Edge) {})
-		f.Add(g.Append(nil))
+		texts = append(texts, g.Append(nil))
+		g.Eager(p)
+		texts = append(texts, g.Append(nil))
+	}
+	return r, []*Condition{general, counting, sequence}, texts
+}
+
+// readDamaged reads a group that may be damaged, and goes on with it.
+func readDamaged(t *testing.T, r *rule.Rule, p *Condition, data []byte) {
+	g, err := p.Decode(data)
+	if err != nil {
+		return
+	}
+	s := sample{at: 16 * second, own: true, kind: "x", num: 3, user: []string{"c"}}
+	g.Add(p, new(eventOf(p, r, &s)))
+	g.Eager(p)
+	n := 0
+	for at := g.Due(p); at != Never && n < 100; at, n = g.Due(p), n+1 {
+		g.Sweep(p, max(at, g.SweptTo()+1), nil, func(Edge) {})
+	}
+	if _, err := p.Decode(g.Append(nil)); err != nil {
+		t.Fatal("what was read cannot be written and read again:", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	r, conditions, texts := encodedGroups(f)
+	for _, text := range texts {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, p := range []*Condition{general, counting, sequence} {
-			g, err := p.Decode(data)
-			if err != nil {
-				continue
-			}
-			s := sample{at: 16 * second, own: true, kind: "x", num: 3, user: []string{"c"}}
-			g.Add(p, new(eventOf(p, r, &s)))
-			g.Eager(p)
-			n := 0
-			for at := g.Due(p); at != Never && n < 100; at, n = g.Due(p), n+1 {
-				g.Sweep(p, max(at, g.SweptTo()+1), nil, func(Edge) {})
-			}
-			if _, err := p.Decode(g.Append(nil)); err != nil {
-				t.Fatal("what was read cannot be written and read again:", err)
-			}
+		for _, p := range conditions {
+			readDamaged(t, r, p, data)
 		}
 	})
+}
+
+// A state with a changed bit, with a byte inserted or cut off, or of another condition, is refused
+// or read: anywhere in its head, and here and there in the rest.
+func TestDamagedGroups(t *testing.T) {
+	r, conditions, texts := encodedGroups(t)
+	for _, text := range texts {
+		for at := range text {
+			if at > 60 && at%31 > 0 {
+				continue
+			}
+			for bit := range 8 {
+				changed := slices.Clone(text)
+				changed[at] ^= 1 << bit
+				for _, p := range conditions {
+					readDamaged(t, r, p, changed)
+				}
+			}
+			for _, p := range conditions {
+				readDamaged(t, r, p, text[:at])
+				readDamaged(t, r, p, slices.Insert(slices.Clone(text), at, byte(at)))
+				readDamaged(t, r, p, slices.Delete(slices.Clone(text), at, at+1))
+			}
+		}
+	}
 }
 
 // looksAt says whether any call of a condition is about an event.
