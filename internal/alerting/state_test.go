@@ -1,6 +1,7 @@
 package alerting_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,96 @@ func TestStateOfEarlierReleases(t *testing.T) {
 			t.Errorf("%s (-without a restart +with it)\n%s", file, diff)
 		}
 	}
+}
+
+// A state that is torn, changed or of another engine is refused, or taken without a panic then and
+// later: logs are evaluated on it, time advances for an hour, and it is saved. DAMAGE=1h tries for
+// an hour.
+func TestDamagedStateDoesNotPanic(t *testing.T) {
+	text, err := os.ReadFile("testdata/state.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, string(text))
+	w.random(0, 240)
+	w.save(true)
+	whole := w.state
+	keys := slices.Sorted(maps.Keys(whole))
+	seed := uint64(1)
+	duration, err := time.ParseDuration(os.Getenv("DAMAGE"))
+	if err == nil {
+		seed = uint64(time.Now().UnixNano())
+	}
+	rng := rand.New(rand.NewPCG(seed, 2))
+	refused, tried := 0, 0
+	for end := time.Now().Add(duration); tried < 150 || time.Now().Before(end); tried++ {
+		state := maps.Clone(whole)
+		said := ""
+		for range 1 + rng.IntN(3) {
+			key := keys[rng.IntN(len(keys))]
+			state[key] = damaged(rng, state[key], whole[keys[rng.IntN(len(keys))]])
+			said += fmt.Sprintf("%q: %q becomes %q\n", key, whole[key], state[key])
+		}
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("%v after\n%s%s", r, said, debug.Stack())
+				}
+			}()
+			again := newWorld(t, string(text))
+			err := again.engine.Restore(func(each func(key, value []byte) error) error {
+				for _, key := range keys {
+					if err := each([]byte(key), state[key]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				refused++
+				return
+			}
+			again.next = 240
+			again.random(240, 260)
+			again.engine.Rules()
+			again.engine.Alerts()
+			again.time(time.Hour)
+			again.save(false)
+			again.save(true)
+		}()
+	}
+	if refused == 0 || refused == tried {
+		t.Errorf("%d of %d are refused", refused, tried)
+	}
+	t.Logf("%d of %d are refused", refused, tried)
+}
+
+// damaged returns a value that a fault of a disk, of a topic or of a program may have made of one.
+func damaged(rng *rand.Rand, value, other []byte) []byte {
+	value = bytes.Clone(value)
+	if len(value) == 0 {
+		return other
+	}
+	at := rng.IntN(len(value))
+	switch rng.IntN(6) {
+	case 0:
+		return value[:at]
+	case 1:
+		value[at] ^= 1 << rng.IntN(8)
+	case 2:
+		value[at] = byte(rng.IntN(256))
+	case 3: // another number, in JSON
+		if i := bytes.IndexAny(value[at:], "0123456789"); i >= 0 {
+			value = slices.Replace(value, at+i, at+i+1, []byte("-9")...)
+		}
+	case 4:
+		if i := bytes.IndexAny(value[at:], "0123456789"); i >= 0 {
+			value = slices.Insert(value, at+i, []byte("987654321")...)
+		}
+	default:
+		return other
+	}
+	return value
 }
 
 // random has a log written each second from one to another, of what the rules look at.
