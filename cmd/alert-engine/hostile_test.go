@@ -378,10 +378,10 @@ func (w *hostileWorld) get(path string) string {
 var chats = map[string]*regexp.Regexp{
 	"slack": regexp.MustCompile(`<[!@#]|\|click here>|@(everyone|here|channel)\b`),
 	"mattermost": regexp.MustCompile(
-		`\]\(http://evil|\]\[b\]|\]: http|<[a!@]|@(everyone|here|all)\b`,
+		`\]\(http://evil|\]\[b\]|\]: http|<[!@]|@(everyone|here|all)\b`,
 	),
 	"rocketchat": regexp.MustCompile(
-		`\]\(http://evil|\]\[b\]|\]: http|<[a!@]|@(everyone|here|all)\b`,
+		`\]\(http://evil|\]\[b\]|\]: http|<[!@]|@(everyone|here|all)\b`,
 	),
 	"discord":   regexp.MustCompile(`\]\(http://evil|\]\[b\]|\]: http|<[@#]|@(everyone|here)\b`),
 	"webex":     regexp.MustCompile(`\]\(http://evil|\]\[b\]|\]: http|<[a-z@]`),
