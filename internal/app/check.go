@@ -208,10 +208,8 @@ var kindsByKey = []struct {
 	{"route", alertmanagerFile}, {"receivers", alertmanagerFile},
 	{"kafka", configFile}, {"notify", configFile}, {"web", configFile}, {"data_dir", configFile},
 	{"limits", configFile}, {"log", configFile}, {"formats", configFile}, {"history", configFile},
-	{
-		"sigma",
-		configFile,
-	}, {"detection", sigmaFile}, {"correlation", sigmaFile}, {"filter", sigmaFile},
+	{"sigma", configFile}, {"detection", sigmaFile}, {"correlation", sigmaFile},
+	{"title", sigmaFile}, // of a filter; rules of ElastAlert have filter too
 }
 
 // kindOf returns the kind of a file by its keys. What cannot be read is a rule file, whose reader

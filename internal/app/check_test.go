@@ -80,6 +80,19 @@ func TestCheck(t *testing.T) {
 	)
 }
 
+// A rule of ElastAlert is named as what it is. It has filter, as filters of Sigma do.
+func TestCheckNamesElastAlert(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pasted.yml")
+	text := "name: n\ntype: any\nindex: logs-*\nfilter:\n- term: {level: error}\nalert: [slack]\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, out, err := check(CheckOptions{}, name)
+	if got != CheckErrors || err != nil || !strings.Contains(out, "this is an ElastAlert rule") {
+		t.Errorf("result %d, %v: %s", got, err, out)
+	}
+}
+
 // The rules of the demo have no warnings.
 func TestCheckDemo(t *testing.T) {
 	got, out, err := check(CheckOptions{}, filepath.Join("demo", "shop.rules.yml"))
