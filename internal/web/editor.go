@@ -174,15 +174,9 @@ func (h *editorHandlers) save(w http.ResponseWriter, r *http.Request) error {
 		CanSave: true,
 	}
 	refuse := func(err error) error {
-		status := http.StatusInternalServerError
-		if e, is := err.(*apiError); is {
-			status = e.status
-		} else if strings.Contains(err.Error(), ": ") {
-			status = http.StatusUnprocessableEntity
-		}
 		_, missing := h.files.read(d.Name)
 		d.Own = missing == nil
-		h.show(w, r, status, d, err.Error())
+		h.show(w, r, statusOf(err), d, err.Error())
 		return nil
 	}
 	if r.PostFormValue("do") == "delete" {
