@@ -327,10 +327,7 @@ func formats(rounds int, against, prefix string) {
 			now,
 			now/bytes,
 			allocs,
-			cell(
-				before,
-				"%.0f",
-			),
+			cell(before, "%.0f"),
 			cell(now/before, "%.2f"),
 			s.library,
 			cell(library, "%.0f"),

@@ -171,8 +171,8 @@ func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 }
 
 // follow takes over how far time has come elsewhere. Whatever is decided up to there belongs to the
-// past. When the first log was is not taken over: the rules have
-// only looked since they began to read.
+// past. When the first log was is not taken over: the rules have only looked since they began to
+// read.
 func (t *watermarks) follow(other *watermarks) {
 	t.now, t.advanced = other.now, other.advanced
 	for p, from := range other.partitions {

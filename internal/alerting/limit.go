@@ -194,11 +194,7 @@ func (st *state) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 		a.EndsAt, a.Reason = a.At, "there is room for further groups again"
 	}
 	a.Annotations = map[string]string{
-		"summary": fmt.Sprintf(
-			"Rule %s has reached %s of %d groups",
-			rs.id, which,
-			limit,
-		),
+		"summary": fmt.Sprintf("Rule %s has reached %s of %d groups", rs.id, which, limit),
 		"description": "Groups that exist are watched as before; new ones are refused. Group by " +
 			"a field with fewer values, narrow the match, or raise limit.",
 	}

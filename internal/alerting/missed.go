@@ -150,9 +150,8 @@ func (rs *ruleState) missedWindow(key string, now int64) *missedWindow {
 		rs.missed = make(map[string]*missedWindow)
 	}
 	w = &missedWindow{
-		win: rs.condition.NewGroup(
-			window.Unknown,
-		), newest: always, late: now, from: never, to: always,
+		win:    rs.condition.NewGroup(window.Unknown),
+		newest: always, late: now, from: never, to: always,
 	}
 	rs.missed[key] = w
 	return w

@@ -68,9 +68,8 @@ func (s *sample) keep(r *models.Record) {
 		return
 	}
 	old := &s.records[s.next]
-	old.Topic, old.Partition, old.Timestamp, old.Value = r.Topic, r.Partition, r.Timestamp, append(
-		old.Value[:0],
-		r.Value...)
+	old.Topic, old.Partition, old.Timestamp = r.Topic, r.Partition, r.Timestamp
+	old.Value = append(old.Value[:0], r.Value...)
 	s.next = (s.next + 1) % sampleSize
 }
 

@@ -432,10 +432,7 @@ func (p *process) read(ctx context.Context) error {
 		if err := p.topics.await(ctx, topic); err != nil {
 			p.logger.Error(
 				"the topic of recorded values cannot be created",
-				"topic",
-				topic,
-				"error",
-				err,
+				"topic", topic, "error", err,
 			)
 		}
 	}

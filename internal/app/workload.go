@@ -73,9 +73,11 @@ var scenarios = []scenario{
 		10 * time.Second,
 		"payment-service",
 		func(s *Workload, l *line) {
-			l.level, l.message = "ERROR", fmt.Sprintf(
-				"payment declined by provider: gateway returned %d for order %d", 502+s.rng.IntN(2),
-				70000+s.rng.IntN(9000))
+			l.level = "ERROR"
+			l.message = fmt.Sprintf(
+				"payment declined by provider: gateway returned %d for order %d",
+				502+s.rng.IntN(2), 70000+s.rng.IntN(9000),
+			)
 			l.add("provider", "acme-pay").
 				add("amount_cents", 500+s.rng.IntN(20000)).
 				add("exception.class", "com.shop.payment.GatewayException")
@@ -87,7 +89,8 @@ var scenarios = []scenario{
 		15 * time.Second,
 		"order-service",
 		func(s *Workload, l *line) {
-			l.level, l.message = "ERROR", fmt.Sprintf(
+			l.level = "ERROR"
+			l.message = fmt.Sprintf(
 				"dial tcp 10.4.0.12:5432: connect: connection refused (attempt %d)",
 				1+s.rng.IntN(5),
 			)

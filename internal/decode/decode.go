@@ -132,10 +132,9 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	d.anywhere = d.gathered
 	d.log = Log{
 		d: d, root: d.root,
-		stamps: make(
-			[]uint32,
-			fields.Len(),
-		), values: make([]Value, fields.Len()), from: make([]source, fields.Len()),
+		stamps: make([]uint32, fields.Len()),
+		values: make([]Value, fields.Len()),
+		from:   make([]source, fields.Len()),
 	}
 	return d, nil
 }

@@ -198,10 +198,7 @@ func (f *flat) any(doc []byte, k *jsonscan.Key, from, to int) []byte {
 		case 3 << 3:
 			if n, rest := uvarint(v[1:]); rest != nil && len(rest) == 0 {
 				doc = strconv.AppendInt(doc, int64(n), 10)
-				f.x.Put(
-					k,
-					jsonscan.Span{Start: int32(start), End: int32(len(doc)), Kind: Number},
-				)
+				f.x.Put(k, jsonscan.Span{Start: int32(start), End: int32(len(doc)), Kind: Number})
 				return doc
 			}
 		case 4<<3 | 1:

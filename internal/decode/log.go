@@ -978,15 +978,10 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 		if x.Has.Has(h.level) && x.Spans[h.level].Kind == Number {
 			if n, ok := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End]); ok &&
 				n < 10 {
-				return stepped(
-					n,
-					levelError,
-					levelWarn,
-					levelInfo,
-					levelInfo,
-					levelDebug,
-					levelTrace,
-				), h.level
+				level := stepped(
+					n, levelError, levelWarn, levelInfo, levelInfo, levelDebug, levelTrace,
+				)
+				return level, h.level
 			}
 		}
 	}

@@ -75,13 +75,8 @@ func (d *Decoder) newWide(w *wide) {
 		n := d.plan.Slots
 		w.record, w.resource = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
 		w.envelope, w.anywhere = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
-		w.slots, w.in = make(
-			[]jsonscan.Slot,
-			d.fields.Len(),
-		), make(
-			[]*jsonscan.Extractor,
-			d.fields.Len(),
-		)
+		w.slots = make([]jsonscan.Slot, d.fields.Len())
+		w.in = make([]*jsonscan.Extractor, d.fields.Len())
 	}
 	copy(w.record, d.root.Has)
 	copy(w.resource, d.resource.Has)

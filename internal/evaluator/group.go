@@ -160,8 +160,7 @@ func (g *group) lives(at instant) (list []life) {
 }
 
 // looksAt says whether any part of the condition looks at a log: one without a filter looks at all.
-// A rule about silence and a record look
-// at all in any case.
+// A rule about silence and a record look at all in any case.
 func (g *group) looksAt(l *Log) bool {
 	looks := g.silence || g.r.When == nil || g.r.Record
 	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {

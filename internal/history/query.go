@@ -287,10 +287,8 @@ func (e *Entry) csv() []string {
 		return t.UTC().Format(time.RFC3339Nano)
 	}
 	row := []string{
-		stamp(
-			e.Time,
-		), string(e.Kind), e.Rule, e.AlertID, string(e.State), stamp(e.At), "", "", "", "",
-		"", "", e.Receiver, e.Integration, e.Detail, e.By,
+		stamp(e.Time), string(e.Kind), e.Rule, e.AlertID, string(e.State), stamp(e.At),
+		"", "", "", "", "", "", e.Receiver, e.Integration, e.Detail, e.By,
 	}
 	if a := e.Alert; a != nil {
 		row[6], row[7] = a.Severity, labelText(a.Labels)

@@ -61,9 +61,8 @@ func refOf(e *Entry, offset int64) ref {
 	}
 	return ref{
 		alert: hashOf(e.AlertID), rule: hashOf(e.Rule), at: at.UnixMilli(), offset: uint32(offset),
-		kind: byte(
-			slices.Index(kinds, e.Kind),
-		), state: byte(max(0, slices.Index(alertStates, e.State))),
+		kind:  byte(slices.Index(kinds, e.Kind)),
+		state: byte(max(0, slices.Index(alertStates, e.State))),
 	}
 }
 

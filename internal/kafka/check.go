@@ -62,10 +62,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 			g.limited.warn(
 				"connect "+err.Error(), // a new reason is logged at once
 				"no broker answers; retrying",
-				"brokers",
-				strings.Join(g.cfg.Brokers, ","),
-				"error",
-				withHint(err),
+				"brokers", strings.Join(g.cfg.Brokers, ","), "error", withHint(err),
 			)
 		}
 		if !wait.Sleep(ctx, backoff) {

@@ -58,10 +58,7 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 		if err != nil {
 			s.log.Warn(
 				"the group's members could not be listed",
-				"group",
-				s.cfg.Group,
-				"error",
-				err,
+				"group", s.cfg.Group, "error", err,
 			)
 			return nil
 		}

@@ -119,20 +119,10 @@ func (g *groupConsumer) noteFuture(
 		p.future.producer = producerOf(one)
 	}
 	g.limited.warn(
-		"future "+p.Topic,
-		"records have timestamps ahead of the clock; they count as written now",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"offset",
-		one.Offset,
-		"records",
-		future,
-		"ahead",
-		duration.Format(ahead.Round(time.Second)),
-		"producer",
-		p.future.producer,
+		"future "+p.Topic, "records have timestamps ahead of the clock; they count as written now",
+		"topic", p.Topic, "partition", p.Partition.Partition, "offset", one.Offset,
+		"records", future, "ahead", duration.Format(ahead.Round(time.Second)),
+		"producer", p.future.producer,
 	)
 }
 

@@ -187,8 +187,7 @@ func (g *groupConsumer) reportOutage(back []*partition, certain bool) {
 }
 
 // settling reports whether a partition still waits for producers after an outage, or for other
-// partitions of its topic. The caller holds
-// mu.
+// partitions of its topic. The caller holds mu.
 func (g *groupConsumer) settling(p *partition) bool {
 	if since, ok := g.unassigned[p.Topic]; ok && time.Since(since) < unassignedMax {
 		return true

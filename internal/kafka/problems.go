@@ -84,11 +84,7 @@ func (p *problems) OnGroupManageError(err error) {
 	err = withHint(err)
 	p.limited.warn(
 		"group "+err.Error(), // a new reason is logged at once
-		"left the consumer group; rejoining",
-		"group",
-		p.cfg.group,
-		"error",
-		err,
+		"left the consumer group; rejoining", "group", p.cfg.group, "error", err,
 	)
 	if stays {
 		p.set("group", err)

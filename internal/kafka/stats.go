@@ -90,14 +90,11 @@ func (p *partition) stats(c *clockGuard) PartitionStats {
 		Committed:     max(p.committedOffset, -1),
 		Start:         p.start,
 		HighWatermark: p.end,
-		Lag: max(
-			p.end-max(p.next, p.start),
-			0,
-		),
-		Replay:   p.next < p.replayUntil,
-		Messages: p.processed,
-		Future:   p.future.total,
-		Last:     p.lastTime,
+		Lag:           max(p.end-max(p.next, p.start), 0),
+		Replay:        p.next < p.replayUntil,
+		Messages:      p.processed,
+		Future:        p.future.total,
+		Last:          p.lastTime,
 	}
 	if s.Lag > 0 && !p.lastTime.IsZero() {
 		s.LagTime = max(c.at(time.Now()).Sub(p.lastTime), 0)

@@ -59,10 +59,9 @@ func NewTable(by []string) *Table { return &Table{by: by} }
 // Set gives the table the newest value of each key; values must not change afterwards. A value is a
 // JSON object whose fields are the columns; texts, numbers and booleans count. Fields that cannot
 // be labels, and those after the first 32 of the table, are left out; a row that comes later takes
-// no column from the others. With a single label to find
-// rows by, the key is the value of that label, unless the object has a field of its name. Of rows
-// with the same labels the one counts whose key sorts first. Set returns how many values are
-// refused.
+// no column from the others. With a single label to find rows by, the key is the value of that
+// label, unless the object has a field of its name. Of rows with the same labels the one counts
+// whose key sorts first. Set returns how many values are refused.
 func (t *Table) Set(values map[string]string) map[RefusedRow]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -38,12 +38,7 @@ func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logge
 			if err := merge([]byte(value)); err != nil {
 				logger.Error(
 					"an entry of the notification state cannot be read and is dropped",
-					"kind",
-					what,
-					"key",
-					key,
-					"error",
-					err,
+					"kind", what, "key", key, "error", err,
 				)
 			}
 		})

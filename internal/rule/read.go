@@ -374,12 +374,7 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	base.LintIgnore = slices.Clone(base.LintIgnore)
 	for _, n := range r.Sequence(m["lint_ignore"]) {
 		if name := r.Text(n); !slices.Contains(Lints(), name) {
-			r.Fail(
-				n,
-				problem.DidYouMean(name, Lints()),
-				"unknown lint %q",
-				name,
-			)
+			r.Fail(n, problem.DidYouMean(name, Lints()), "unknown lint %q", name)
 		} else {
 			base.LintIgnore = append(base.LintIgnore, name)
 		}
@@ -445,16 +440,8 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 		rule.When, rule.WhenText = r.condition(m["when"], rule.Record)
 	}
 	rule.Sequence, rule.Within = r.steps(m["sequence"]), r.duration(m["within"], 0)
-	rule.Every, rule.For, rule.KeepFiringFor = r.duration(
-		m["every"],
-		0,
-	), r.duration(
-		m["for"],
-		0,
-	), r.duration(
-		m["keep_firing_for"],
-		0,
-	)
+	rule.Every, rule.For = r.duration(m["every"], 0), r.duration(m["for"], 0)
+	rule.KeepFiringFor = r.duration(m["keep_firing_for"], 0)
 	rule.Learn, rule.Remember = r.duration(m["learn"], 0), r.duration(m["remember"], 0)
 	rule.By = r.labels(m["by"])
 	rule.Resolve = r.resolve(m["resolve"])

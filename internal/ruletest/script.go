@@ -181,10 +181,7 @@ func (s *Script) validate() error {
 			case e.Alert == "" && e.Record == "":
 				wrong(e.Line, "the expectation names no alert, and no record")
 			case e.Alert != "" && (e.Record != "" || e.At != nil):
-				wrong(
-					e.Line,
-					"the expectation is about an alert; record and at are about a record",
-				)
+				wrong(e.Line, "the expectation is about an alert; record and at are about a record")
 			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil ||
 				e.Summary != ""):
 				wrong(

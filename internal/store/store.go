@@ -52,8 +52,8 @@ type Options struct {
 	Registerer prometheus.Registerer // nil for no metrics
 
 	// Sync is called each time before what was written is to outlast a power cut: it may take its
-	// time, and its error is that of the disk. It is there for tests with a disk
-	// that is slow or full; nil for nothing.
+	// time, and its error is that of the disk. It is there for tests with a disk that is slow or
+	// full; nil for nothing.
 	Sync func() error
 }
 

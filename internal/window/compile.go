@@ -377,13 +377,7 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field &&
 			s.filter == want.filter && slices.Equal(s.also, want.also) &&
 			s.spare == want.spare {
-			s.keep, s.lag, s.ordered = max(
-				s.keep,
-				want.keep,
-			), max(
-				s.lag,
-				want.lag,
-			), s.ordered ||
+			s.keep, s.lag, s.ordered = max(s.keep, want.keep), max(s.lag, want.lag), s.ordered ||
 				want.ordered
 			s.summed, s.squared, s.ranked = s.summed ||
 				want.summed, s.squared ||

@@ -174,9 +174,7 @@ func (r *one) spikeOf(number string, mean bool) ([]draft, error) {
 }
 
 func (r *one) spikeMetric() ([]draft, error) {
-	err := r.require(
-		"timeframe", "spike_height", "spike_type", "metric_agg_key", "metric_agg_type",
-	)
+	err := r.require("timeframe", "spike_height", "spike_type", "metric_agg_key", "metric_agg_type")
 	if err != nil {
 		return nil, err
 	}

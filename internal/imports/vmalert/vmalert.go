@@ -56,10 +56,7 @@ func translate(
 		return nil, "", fmt.Errorf(
 			"%s:%d: column %d of the query: %s",
 			r.File,
-			r.ExprLine+strings.Count(
-				before,
-				"\n",
-			),
+			r.ExprLine+strings.Count(before, "\n"),
 			m.at-strings.LastIndexByte(before, '\n'),
 			m.text,
 		)
