@@ -560,6 +560,26 @@ func TestDamagedGroups(t *testing.T) {
 	}
 }
 
+// A state with the chain of a sequence is refused where the condition has no sequence.
+func TestStateOfAnotherSequence(t *testing.T) {
+	r := &rule.Rule{Window: 10 * time.Second}
+	r.When, _ = rule.ParseCondition("distinct(u) > 2")
+	p, err := Compile(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := p.NewGroup(0)
+	g.Add(p, new(eventOf(p, r, &sample{at: second, own: true, user: []string{"a"}})))
+	if _, err := p.Decode(g.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	g.state.steps = stepEvents{[]int64{second}, []Order{{}}, []uint64{1}}
+	g.state.early.chain = &chain{}
+	if _, err := p.Decode(g.Append(nil)); err == nil {
+		t.Error("the state was read")
+	}
+}
+
 // looksAt says whether any call of a condition is about an event.
 func looksAt(p *Condition, ev Event) bool {
 	return len(p.series) == 0 ||
