@@ -531,23 +531,6 @@ func envelopeLabels(by []byLabel, labels map[string]string) map[string]string {
 	return rest
 }
 
-// Groups returns what a rule knows of its groups, at most so many of them.
-func (e *Engine) Groups(ruleID string, most int) []GroupStatus {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	rs := e.state.ruleByID(ruleID)
-	if rs == nil {
-		return nil
-	}
-	var list []GroupStatus
-	for number := range rs.groups.next {
-		if g := rs.groups.at(number); g.live && len(list) < most {
-			list = append(list, e.state.group(rs, g.key))
-		}
-	}
-	return list
-}
-
 // ruleByID finds a rule by its ID, group/name, or by its name alone; nil if there is none.
 func (st *state) ruleByID(id string) *ruleState {
 	if same := st.byName[id]; len(same) > 0 {
@@ -587,51 +570,6 @@ func (st *state) group(rs *ruleState, key string) GroupStatus {
 		s.Threshold, s.Reason, s.Since = ep.edge.Threshold, ep.edge.Reason, instant(ep.startsAt)
 	}
 	return s
-}
-
-// Explanation is why a rule takes notice of a log, or does not, and what it knows of the log's
-// group.
-type Explanation struct {
-	Rule       string      `json:"rule"`
-	ReadsTopic bool        `json:"reads"` // the rule reads the log's topic
-	Match      match.Tree  `json:"match"`
-	Group      GroupStatus `json:"group"`
-}
-
-// Explain explains every log of a record for a rule. It is false when there is no such rule.
-func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	rs := e.state.ruleByID(ruleID)
-	if rs == nil {
-		return nil, false
-	}
-	p := e.scanners.ruleSet.Load()
-	d, err := decode.New(e.opts.decode(record.Topic), p.match.Load().Fields())
-	if err != nil {
-		return nil, true
-	}
-	var list []Explanation
-	s := &scanner{}
-	d.Decode(&record, func(l *decode.Log) {
-		var selections uint64
-		for i, q := range rs.labelQueries() {
-			if match.Explain(q, l, match.ListsOf(p.set)).Pass {
-				selections |= 1 << i
-			}
-		}
-		key := string(s.appendKey(nil, l, rs.by, selections))
-		list = append(
-			list,
-			Explanation{
-				Rule:       rs.id,
-				ReadsTopic: rs.reads(record.Topic),
-				Match:      match.Explain(rs.rule.Match, l, match.ListsOf(p.set)),
-				Group:      e.state.group(rs, key),
-			},
-		)
-	}, nil)
-	return list, true
 }
 
 // Series returns the values of an alert's condition over time, as far as they are known: while it
