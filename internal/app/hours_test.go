@@ -27,7 +27,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-var hoursSeed = flag.Uint64("hours.seed", 4,
+const usualSeed = 4
+
+var hoursSeed = flag.Uint64("hours.seed", usualSeed,
 	"of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
 
 // Two days of logs in which everything goes wrong that can: whatever happens to the program, it
