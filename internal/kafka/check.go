@@ -78,7 +78,7 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	defer cancel()
 	meta, err := g.metadata(ctx)
 	if err != nil {
-		network, _ := g.problems.network()
+		_, network := g.problems.network()
 		if network != nil && (errors.Is(err, context.DeadlineExceeded) || needsOperator(network)) {
 			return nil, network
 		}

@@ -125,11 +125,11 @@ func (p *problems) has(what string) bool {
 	return known
 }
 
-// network is why brokers are not reachable, and since when; nil if they are.
-func (p *problems) network() (err error, since time.Time) {
+// network is since when brokers are not reachable, and why; nil if they are.
+func (p *problems) network() (since time.Time, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.networkErr, p.networkSince
+	return p.networkSince, p.networkErr
 }
 
 // texts describe the problems in the order of their subjects. Minor ones keep no log from being

@@ -146,7 +146,7 @@ func (g *groupConsumer) health() Health {
 	h := Health{State: Ready}
 	major, minor := g.problems.texts()
 	h.Problems = major
-	if err, since := g.problems.network(); err != nil && time.Since(since) > networkGrace &&
+	if since, err := g.problems.network(); err != nil && time.Since(since) > networkGrace &&
 		len(h.Problems) == 0 && (g.unansweredProbes > 0 || len(g.assignment.parts) == 0) {
 		h.Problems = append(h.Problems, err.Error())
 	}
