@@ -3,7 +3,9 @@ package decode
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +28,9 @@ func TestFormatsReference(t *testing.T) {
 		}
 	}
 	row("timestamp", timeCandidates)
+	for _, field := range slices.Sorted(maps.Keys(commonFields)) {
+		row(field, commonFields[field])
+	}
 	fmt.Fprintf(&table, "\nFormats by name: `%s`.\n", strings.Join(Formats(), "`, `"))
 
 	data, err := os.ReadFile(file)

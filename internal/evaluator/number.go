@@ -85,51 +85,139 @@ func compare(op string, a, b Number) bool {
 }
 
 var numberText = regexp.MustCompile(
-	`^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.]*)\s*$`)
+	`^[ \t]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)[ \t]*([^\d\s.:]*)[ \t]*$`)
 
 // scale is how many of the plain unit a unit is: milliseconds, bytes, and plain numbers.
-var scale = map[string]string{
-	"": "1", "%": "1", "k": "1000", "second": "1000", "seconds": "1000",
-	"ns": "0.000001", "us": "0.001", "µs": "0.001", "μs": "0.001", "ms": "1", "s": "1000",
-	"m": "60000", "min": "60000", "h": "3600000", "d": "86400000", "w": "604800000",
-	"b": "1", "kb": "1000", "mb": "1000000", "gb": "1000000000", "tb": "1000000000000",
-	"kib": "1024", "mib": "1048576", "gib": "1073741824", "tib": "1099511627776",
+var scale = map[string]string{"": "1", "%": "1"}
+
+// times are the units of durations.
+var times = map[string]bool{}
+
+func init() {
+	for factor, names := range map[string]string{
+		"0.000001":  "ns nsec nsecs nanosecond nanoseconds nanos",
+		"0.001":     "us µs μs usec usecs µsec μsec microsecond microseconds micros",
+		"1":         "ms msec msecs millisecond milliseconds millis",
+		"1000":      "s sec secs second seconds",
+		"60000":     "m min mins minute minutes",
+		"3600000":   "h hr hrs hour hours",
+		"86400000":  "d day days",
+		"604800000": "w week weeks",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			scale[name], times[name] = factor, true
+		}
+	}
+	for factor, names := range map[string]string{
+		"1":                "B byte bytes",
+		"1000":             "k K kB KB kb",
+		"1000000":          "M MB mb",
+		"1000000000":       "G GB gb",
+		"1000000000000":    "T TB tb",
+		"1000000000000000": "P PB pb",
+		"1024":             "Ki KiB kib",
+		"1048576":          "Mi MiB mib",
+		"1073741824":       "Gi GiB gib",
+		"1099511627776":    "Ti TiB tib",
+		"1125899906842624": "Pi PiB pib",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			scale[name] = factor
+		}
+	}
 }
 
-// parts of durations such as 1m30s and PT1M26.481S
+// unitOf is a unit by its name. Names of three letters and more may be in any case.
+func unitOf(name string) string {
+	low := strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, name)
+	if len(name) > 2 && scale[low] != "" {
+		return low
+	}
+	return name
+}
+
+// parts of durations such as 1m30s, PT1M26.481S and 1.00:01:26.481
 var (
-	durations  = regexp.MustCompile(`^\s*-?(\d+(\.\d+)?(h|min|ms|m|s|d|w|us|ns)){2,}\s*$`)
-	isoTimes   = regexp.MustCompile(`^\s*-?PT(\d+(\.\d+)?[HMS])+\s*$`)
-	timeNumber = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)(h|min|ms|m|s|d|w|us|ns)`)
+	timeText  = `(\d+\.?\d*|\.\d+)[ \t]*([a-zµμA-Z]+)`
+	timePart  = regexp.MustCompile(timeText)
+	durations = regexp.MustCompile(`^[ \t]*([+-]?)((?:` + timeText + `[ \t]*){2,})$`)
+	clocks    = regexp.MustCompile(`^[ \t]*([+-]?)(?:(\d{1,9})\.)?(\d{1,9}):` +
+		`([0-5]\d):([0-5]\d(?:\.\d*)?)[ \t]*$`)
 )
 
 // readNumber reads the number of a field, with its unit.
 func readNumber(text string) (Number, bool) {
-	if durations.MatchString(text) || isoTimes.MatchString(text) {
-		sum := whole(0)
-		for _, m := range timeNumber.FindAllStringSubmatch(text, -1) {
-			part, _ := readNumber(m[1] + m[2])
-			sum = arithmetic("+", sum, part)
+	if m := numberText.FindStringSubmatch(text); m != nil {
+		return times10(m[1], unitOf(m[2]))
+	}
+	if m := clocks.FindStringSubmatch(text); m != nil {
+		return sumOf(m[1] == "-", m[2], "d", m[3], "h", m[4], "m", m[5], "s")
+	}
+	if m := isoTime.FindStringSubmatch(text); m != nil && strings.Join(m[1:], "") != "" {
+		for i := range m {
+			m[i] = strings.Replace(m[i], ",", ".", 1)
 		}
-		if strings.HasPrefix(strings.TrimSpace(text), "-") {
-			sum = arithmetic("-", whole(0), sum)
+		return sumOf(false, m[1], "w", m[2], "d", m[3], "h", m[4], "m", m[5], "s")
+	}
+	if m := durations.FindStringSubmatch(text); m != nil {
+		var parts []string
+		for _, p := range timePart.FindAllStringSubmatch(m[2], -1) {
+			unit := unitOf(p[2])
+			if !times[unit] {
+				return Number{}, false
+			}
+			parts = append(parts, p[1], unit)
 		}
-		return sum, true
+		for i := 3; i < len(parts); i += 2 { // the larger comes first
+			a, _ := times10("1", parts[i-2])
+			if b, _ := times10("1", parts[i]); !compare(">", a, b) {
+				return Number{}, false
+			}
+		}
+		return sumOf(m[1] == "-", parts...)
 	}
-	m := numberText.FindStringSubmatch(text)
-	if m == nil {
+	return Number{}, false
+}
+
+var isoTime = regexp.MustCompile(strings.ReplaceAll(
+	`^[ \t]*(?i:P(?:(N)W)?(?:(N)D)?(?:T(?:(N)H)?(?:(N)M)?(?:(N)S)?)?)[ \t]*$`,
+	"(N)", `(\d+(?:[.,]\d*)?|[.,]\d+)`))
+
+// times10 is a decimal number of a unit.
+func times10(number, unit string) (Number, bool) {
+	factor, ok := new(big.Rat).SetString(scale[unit])
+	n, ok2 := new(big.Rat).SetString(number)
+	if !ok || !ok2 {
 		return Number{}, false
 	}
-	factor, ok := scale[strings.ToLower(m[2])]
-	if !ok {
+	if f, _ := n.Mul(n, factor).Float64(); math.IsInf(f, 0) {
 		return Number{}, false
 	}
-	r, ok := new(big.Rat).SetString(m[1])
-	if !ok {
-		return Number{}, false
+	return exact(n), true
+}
+
+// sumOf is the sum of numbers, each followed by its unit.
+func sumOf(negative bool, parts ...string) (Number, bool) {
+	sum := whole(0)
+	for i := 0; i < len(parts); i += 2 {
+		if parts[i] == "" {
+			continue
+		}
+		n, ok := times10(parts[i], parts[i+1])
+		if !ok {
+			return Number{}, false
+		}
+		sum = arithmetic("+", sum, n)
 	}
-	f, _ := new(big.Rat).SetString(factor)
-	return exact(r.Mul(r, f)), true
+	if negative {
+		sum = arithmetic("-", whole(0), sum)
+	}
+	return sum, true
 }
 
 // constant reads a constant of a condition. The parser has decided of which unit it is, and its

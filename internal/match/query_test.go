@@ -64,6 +64,13 @@ func TestBackslashBeforeOrdinaryCharacterIsItself(t *testing.T) {
 	f(`'path:/api/'`, `{"path":"/v2/api/x"}`, false)
 	f(`'path:/api/'`, `{"path":"/api/"}`, true)
 	f(`'service:/pay/'`, `{"service":"payment"}`, true)
+	f(`'a\**'`, `{"message":"a\\b"}`, false)
+	f(`'a\**'`, `{"message":"a*b"}`, true)
+	f(`'x:a\**'`, `{"x":"a\\b"}`, false)
+	f(`'x:*a\**'`, `{"x":"ba*b"}`, true)
+	f(`'x:\**'`, `{"x":"b"}`, false)
+	f(`'path:(/health or /api\/v1)'`, `{"path":"/api/v1"}`, true)
+	f(`'x:/api\/v1'`, `{"x":"/api/v1"}`, true)
 }
 
 func TestLevelsAreRanks(t *testing.T) {
@@ -88,8 +95,22 @@ func TestLevelsAreRanks(t *testing.T) {
 	f("level>ERROR", "critical", true)
 	f("level<=error", "critical", false)
 	f("level:*", "info", true)
+	f("level:war*", "warning", true)
+	f("level:/^ERR/", "err", true)
+	f("not level:=ERROR", "err", false)
+	f("not level~error", "WARN", true)
 	if matches(t, "'level:*'", `{"message":"x"}`) || !matches(t, "'not severity:*'", `plain text`) {
 		t.Error("a log without a level has one")
+	}
+	for _, query := range []string{
+		"'level:u*'", "'level:/K/'", "'level:=UNKNOWN'", "'level~unknown'", "'not level:*'",
+		"{level|contains: know}", "{level|re: UN}", "{level|word: unknown}",
+		"{sel: {level|endswith: own}, condition: sel}", "{level|fieldref: other}",
+	} {
+		want := query == "'not level:*'"
+		if matches(t, query, `{"message":"x","other":"UNKNOWN"}`) != want {
+			t.Errorf("%s of a log without a level: %v", query, !want)
+		}
 	}
 }
 

@@ -250,7 +250,7 @@ func (r *mapReader) value(leaf Leaf, mods modifiers, n *yaml.Node) Query {
 			r.Fail(n, "write letters or digits", "%q has no word", text)
 			return nil
 		}
-		return &leaf
+		return known(&leaf)
 	}
 	for _, mod := range []string{"gt", "gte", "lt", "lte"} {
 		if mods.has(mod) {
@@ -291,7 +291,7 @@ func (r *mapReader) checked(n *yaml.Node, q Query, err error) Query {
 func exists(leaf Leaf, there bool) Query {
 	var q Query
 	if leaf.Field == "level" {
-		leaf.Op, leaf.Text, leaf.Cased = OpEqual, "UNKNOWN", true
+		leaf.Op, leaf.Text, leaf.Cased, leaf.Regexp = OpEqual, "UNKNOWN", true, nil
 		q, there = &leaf, !there
 	} else {
 		leaf.Op = OpExists
@@ -317,7 +317,7 @@ func (r *mapReader) regexp(leaf Leaf, mods modifiers, n *yaml.Node, text string)
 		r.Fail(n, "the syntax is RE2", "%s", err)
 		return nil
 	}
-	return &leaf
+	return known(&leaf)
 }
 
 func (r *mapReader) network(leaf Leaf, n *yaml.Node, text string) Query {
@@ -351,9 +351,9 @@ func (r *mapReader) reference(leaf Leaf, mods modifiers, n *yaml.Node, other str
 		}
 	}
 	if mods.has("neq") {
-		return &Not{&leaf}
+		return &Not{known(&leaf)}
 	}
-	return &leaf
+	return known(&leaf)
 }
 
 // text reads a text with wildcards and the modifiers that rewrite it.
@@ -367,7 +367,7 @@ func (r *mapReader) text(leaf Leaf, mods modifiers, n *yaml.Node, text string) Q
 	for _, p := range patterns {
 		one := leaf
 		setWhole(&one, p)
-		or.Of = append(or.Of, &one)
+		or.Of = append(or.Of, known(&one))
 	}
 	var q Query = or
 	if len(or.Of) == 1 {

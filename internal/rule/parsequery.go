@@ -250,7 +250,18 @@ func (p *queryParser) words(field string, at int) (Query, error) {
 	if words(text) == 0 {
 		return nil, p.fail(start, fmt.Sprintf("%q has no word", text), "write letters or digits")
 	}
-	return &Leaf{Field: field, Op: OpWords, Text: text, Pos: Pos{Line: 1, Column: at + 1}}, nil
+	return known(
+		&Leaf{Field: field, Op: OpWords, Text: text, Pos: Pos{Line: 1, Column: at + 1}},
+	), nil
+}
+
+// known makes a comparison of the text of the level one of logs that have a level: the text of the
+// others is UNKNOWN.
+func known(leaf *Leaf) Query {
+	if leaf.Field != "level" || leaf.Op == OpLevel {
+		return leaf
+	}
+	return &And{[]Query{exists(*leaf, true), leaf}}
 }
 
 // cloneQuery copies a query, whose leaves get places of their own.
@@ -317,6 +328,13 @@ func (p *queryParser) quoted(delim byte) (string, error) {
 	return "", p.fail(at, fmt.Sprintf("%q is never closed", delim), "")
 }
 
+// closed says whether the delimiter that comes next is closed.
+func (p *queryParser) closed(delim byte) bool {
+	rest := *p
+	_, err := rest.quoted(delim)
+	return err == nil
+}
+
 // value reads what a field is compared with, and its operator.
 func (p *queryParser) value(field string, at int) (Query, error) {
 	op := ""
@@ -349,9 +367,9 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 		} else if field == "level" {
 			return compareLeaf(leaf, "", text, start)
 		}
-		return leaf, nil
+		return known(leaf), nil
 	case p.text[p.i] == '/' && op == "":
-		if field != "" && strings.IndexByte(p.text[p.i+1:], '/') < 0 {
+		if field != "" && !p.closed('/') {
 			break // a path
 		}
 		return p.regexp(leaf)
@@ -369,7 +387,7 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 		return fieldLeaf(leaf, text, queryEscapes, start)
 	case "=":
 		leaf.Op, leaf.Text, leaf.Cased = OpEqual, unescape(toPattern(text, queryEscapes)), true
-		return leaf, nil
+		return known(leaf), nil
 	}
 	return compareLeaf(leaf, op, text, start)
 }
@@ -406,7 +424,7 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	if err := p.budget.compile(leaf, text); err != nil {
 		return nil, p.fail(start, err.Error(), "the syntax is RE2")
 	}
-	return leaf, nil
+	return known(leaf), nil
 }
 
 var (
@@ -435,10 +453,10 @@ func wordLeaf(field, text string, at int) Query {
 // setPattern chooses the operator for a pattern, in which * and ? are wildcards and a backslash
 // makes them, and itself, ordinary.
 func setPattern(leaf *Leaf, pattern string) {
-	bare := strings.Trim(pattern, "*")
-	left, right := strings.HasPrefix(pattern, "*"), strings.HasSuffix(pattern, "*")
-	if right && len(pattern) > 1 && escaped(pattern, len(pattern)-1) {
-		right, bare = false, strings.TrimLeft(pattern, "*")
+	bare := strings.TrimLeft(pattern, "*")
+	left, right := bare != pattern, false
+	for strings.HasSuffix(bare, "*") && !escaped(bare, len(bare)-1) {
+		bare, right = bare[:len(bare)-1], true
 	}
 	plain := !hasWildcard(bare)
 	switch {
@@ -551,7 +569,7 @@ func fieldLeaf(leaf *Leaf, text, escapes string, at int) (Query, error) {
 	}
 	if text[0] == '@' && len(text) > 1 {
 		leaf.Op, leaf.Text = OpList, text[1:]
-		return leaf, nil
+		return known(leaf), nil
 	}
 	if leaf.Field == "level" && !hasWildcard(text) {
 		return compareLeaf(leaf, "", text, at)
@@ -576,7 +594,7 @@ func fieldLeaf(leaf *Leaf, text, escapes string, at int) (Query, error) {
 		return leaf, nil
 	}
 	setPattern(leaf, toPattern(text, escapes))
-	return leaf, nil
+	return known(leaf), nil
 }
 
 // levels are the named levels in the order of their severity. Each has the severity numbers up to

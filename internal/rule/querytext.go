@@ -22,13 +22,24 @@ func QueryText(q Query) (string, error) {
 func writeQuery(b *strings.Builder, q Query) error {
 	switch q := q.(type) {
 	case *And:
+		if l := knownLeaf(q); l != nil {
+			return writeQuery(b, l)
+		}
 		return writeAll(b, q.Of, " ")
 	case *Or:
 		return writeAll(b, q.Of, " or ")
 	case *Not:
+		if isUnknown(q.Of) {
+			b.WriteString("level:*")
+			return nil
+		}
 		b.WriteString("not ")
 		return writeMember(b, q.Of)
 	case *Leaf:
+		if isUnknown(q) {
+			b.WriteString("not level:*")
+			return nil
+		}
 		text, err := leafText(q)
 		b.WriteString(text)
 		return err
@@ -63,6 +74,26 @@ func writeMember(b *strings.Builder, q Query) error {
 	return writeQuery(b, q)
 }
 
+// isUnknown says whether a query is that a log has no level.
+func isUnknown(q Query) bool {
+	l, ok := q.(*Leaf)
+	return ok && l.Field == "level" && l.Op == OpEqual && l.Text == "UNKNOWN" && l.Cased
+}
+
+// knownLeaf is the leaf that known was given; nil of other queries.
+func knownLeaf(q Query) *Leaf {
+	and, ok := q.(*And)
+	if !ok || len(and.Of) != 2 {
+		return nil
+	}
+	there, ok := and.Of[0].(*Not)
+	l, isLeaf := and.Of[1].(*Leaf)
+	if ok && isLeaf && isUnknown(there.Of) && l.Field == "level" && l.Op != OpLevel {
+		return l
+	}
+	return nil
+}
+
 // leafText writes a leaf in the first way that reads as the same leaf.
 func leafText(l *Leaf) (string, error) {
 	colon := l.Field + ":"
@@ -72,7 +103,14 @@ func leafText(l *Leaf) (string, error) {
 	for _, text := range spelled(l, colon) {
 		// with something behind it, so that a backslash at its end is seen
 		read, err := parseQuery("("+text+" or x)", &regexpBudget{})
-		if or, ok := read.(*Or); err == nil && ok && len(or.Of) == 2 && sameLeaf(or.Of[0], l) {
+		or, ok := read.(*Or)
+		if err != nil || !ok || len(or.Of) != 2 {
+			continue
+		}
+		if and := knownLeaf(or.Of[0]); and != nil {
+			or.Of[0] = and
+		}
+		if sameLeaf(or.Of[0], l) {
 			return text, nil
 		}
 	}

@@ -97,6 +97,7 @@ func sameQuery(a, b Query) bool {
 func TestQueryText(t *testing.T) {
 	for _, text := range []string{
 		`app:shop (level:=ERROR or message~"connection refused") not user:*`,
+		`level:* not level:* (not level:/^E/ or level:?rror)`,
 		`path:"/api" http.status>=500 x:1..5 ip:10.0.0.0/8 f:/^a\/b$/`,
 	} {
 		q, err := ParseQuery(text)
