@@ -48,6 +48,13 @@ func (c clock) prefix(t []byte) (ns int64, n int) {
 	return c.dated(t)
 }
 
+// TimeLength is the length of the time, with its date and zone, that a text begins with; 0 when it
+// begins with none. It reads the forms that a log's own time may have.
+func TimeLength(text []byte) int {
+	_, n := clock{}.prefix(text)
+	return n
+}
+
 // dated reads a time that begins with a date in digits.
 func (c clock) dated(t []byte) (ns int64, n int) {
 	if len(t) < 8 {

@@ -161,16 +161,30 @@ func valuesOf(object []byte) (list []string) {
 	return list
 }
 
-var masks = []*regexp.Regexp{
-	regexp.MustCompile(`"[^"]*"|'[^']*'`),
-	regexp.MustCompile(`(?i)\b[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}\b`), // an IPv6 address
-	regexp.MustCompile(`[+-]?\d+([.,:]\d+)*`),
+const (
+	clockText = `\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[AP]M\b)?`
+	zoneText  = `(Z\b| ?[+-]\d\d:?\d\d\b| (UTC|CES?T|E[SD]T)\b)?(\[\w+/\w+\])?`
+	monthText = `(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)`
+)
+
+var masks = []struct {
+	of   *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\d ` + clockText + zoneText), "* *:*:*"},
+	{regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\dT` + clockText + zoneText), "*:*:*"},
+	{regexp.MustCompile(`\b\d{8}T\d{6}` + zoneText), "*"},
+	{regexp.MustCompile(`\b((Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(` + monthText + ` +\d+|\d+[ /]` +
+		monthText + `)([ /]\d{4})?[ :]` + clockText + zoneText + `( \d{4}\b)?`), "*:*:*"},
+	{regexp.MustCompile(`"[^"]*"|'[^']*'`), "*"},
+	{regexp.MustCompile(`(?i)\b[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}\b`), "*"}, // an IPv6 address
+	{regexp.MustCompile(`[+-]?\d+([.,:]\d+)*`), "*"},
 }
 
 // mask is a message without its numbers, identifiers and quoted texts.
 func mask(message string) string {
 	for _, m := range masks {
-		message = m.ReplaceAllString(message, "*")
+		message = m.of.ReplaceAllString(message, m.with)
 	}
 	return message
 }

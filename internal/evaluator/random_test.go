@@ -808,6 +808,22 @@ func (d draw) scenario() scenario {
 	return s
 }
 
+// time is a time as it stands in a message, all of which are masked, those of a form alike.
+func (d draw) time() string {
+	t := time.Date(2026, time.Month(1+d.IntN(12)), 1+d.IntN(28), d.IntN(24), d.IntN(60), d.IntN(60),
+		d.IntN(2)*123456789, time.FixedZone(d.of("CET", "EST"), d.IntN(20)*1800-18000))
+	switch d.IntN(3) {
+	case 0:
+		return t.Format(d.of(time.RFC3339, time.RFC3339Nano, "2006-01-02T15:04:05Z0700",
+			"2006-01-02T15:04:05"))
+	case 1:
+		return t.Format(d.of(time.DateTime, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700",
+			"2006/01/02 15:04:05 PM"))
+	}
+	return t.Format(d.of(time.Stamp, time.ANSIC, time.RFC1123Z, "02/Jan/2006:15:04:05 -0700",
+		"Jan 2 2006 15:04:05", "02 Jan 2006 15:04:05 MST"))
+}
+
 // fields are those of a random log.
 func (d draw) fields(f features) map[string]any {
 	m := map[string]any{}
@@ -835,6 +851,9 @@ func (d draw) fields(f features) map[string]any {
 		"Card Refused",
 		"m",
 	)
+	if d.in(6) {
+		m["message"] = "order of " + d.time() + " failed"
+	}
 	if d.more {
 		maybe(3, "x", "85 %", "85%", "5k", "1m30s", "PT26.481S", "PT1M30S", "512 KiB", "1_000",
 			"1,000", "0x1F", "inf", "NaN", "-3s", "1.005s", "1005ms", "2 seconds", " 7 ", "1e3",

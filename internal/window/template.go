@@ -1,12 +1,19 @@
 package window
 
+import (
+	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
 // Mask appends to dst the template of a message: what stays of it from one log to the next.
 // Numbers, identifiers and quoted strings are replaced by *.
 //
 // A word is an identifier if it has a digit in it, or is a long one of hexadecimal digits alone:
 // "req-7f3a", "10.0.0.7", "17ms", "1,000" and "0x1f" are all one *, and so is a sign before it;
 // addresses of machines and networks (MAC, IPv6) are one *, and "2026-01-05T09:00:00.123Z" is
-// *:*:*.
+// *:*:*. Of a time with its date, the zone, the names of month and weekday, and AM or PM are not
+// kept: a message is the same in July and in January, and whatever the zone of the machine is.
 func Mask(dst, message []byte) []byte {
 	for i := 0; i < len(message); {
 		c := message[i]
@@ -17,6 +24,10 @@ func Mask(dst, message []byte) []byte {
 		}
 		if end := address(message, i); end > i {
 			dst, i = append(dst, '*'), end
+			continue
+		}
+		if end := dated(message, i); end > i {
+			dst, i = maskTime(dst, message[i:end]), end
 			continue
 		}
 		start := i
@@ -46,6 +57,60 @@ func Mask(dst, message []byte) []byte {
 		i = end
 	}
 	return dst
+}
+
+// dated is the end of a time with its date that begins at i, else i.
+func dated(message []byte, i int) int {
+	if i > 0 && isWord(message[i-1]) || !isDigit(message[i]) &&
+		strings.IndexByte("JFMASONDWT", message[i]) < 0 {
+		return i
+	}
+	return i + decode.TimeLength(message[i:min(len(message), i+maxTime)])
+}
+
+// maxTime is more than the length of the longest time.
+const maxTime = 96
+
+// maskTime appends the template of a time: of its digits up to the zone, so that a number before a
+// clock, which may or may not be a date, is the same. One with names in it is as if it had none.
+func maskTime(dst, time []byte) []byte {
+	end, names := 0, 0
+	for i := 0; i < len(time) && end == 0; i++ {
+		switch {
+		case time[i] == ':' && i > 0 && isDigit(time[i-1]):
+			end = clockEnd(time, i)
+		case isDigit(time[i]) || !isWord(time[i]):
+			names = 0
+		default:
+			if names++; names == len("Jan") {
+				return append(dst, "*:*:*"...)
+			}
+		}
+	}
+	if end == 0 {
+		return append(dst, '*')
+	}
+	for i := 0; i < end; {
+		from := i
+		for i < end && time[i] != ':' && time[i] != ' ' {
+			i++
+		}
+		if i > from {
+			dst = append(dst, '*')
+		}
+		if i < end {
+			dst = append(dst, time[i])
+			i++
+		}
+	}
+	return dst
+}
+
+// clockEnd is the end of a clock whose first colon is at i.
+func clockEnd(time []byte, i int) int {
+	for ; i < len(time) && (isDigit(time[i]) || strings.IndexByte(":.,", time[i]) >= 0); i++ {
+	}
+	return i
 }
 
 // quotes says whether the byte at i begins a quoted text.

@@ -37,3 +37,36 @@ func TestNumbersIDsAndQuotesShareTemplate(t *testing.T) {
 	f("at 12:30:01 a:b", "at *:*:* a:b")
 	f("hash deadbeefcafe of a facade", "hash * of a facade")
 }
+
+// The zone of the machine, the season and the time of year do not make a message another one.
+func TestTimesShareTemplate(t *testing.T) {
+	f := func(want string, times ...string) {
+		t.Helper()
+		for _, time := range times {
+			message := "job of " + time + " failed (2 left)"
+			if got := string(Mask(nil, []byte(message))); got != "job of "+want+" failed (* left)" {
+				t.Errorf("%s:\n got %s\nwant %s", message, got, want)
+			}
+		}
+	}
+	f("*:*:*", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123Z", "2026-01-01T00:00:00+02:00",
+		"2026-07-31T23:59:59.999999999-05:00", "2026-07-31T23:59:59,123+0530",
+		"2026-07-31T23:59:59", "2026-07-31T23:59:59+02:00[Europe/Berlin]",
+		"2026-07-31T23:59:59+01", "2026-01-01T00:00:00z")
+	f("*:*:*:*", "2026/07/31:23:59:59Z", "2026/07/31:23:59:59")
+	f("*:*:* *", "Thu Feb 15 09:00:00 CET 2026", "Wed Jul 15 09:00:00 CEST 2026")
+	f("* *:*:*", "2026-01-01 00:00:00", "2026-07-31 23:59:59 +0200", "2026-07-31 23:59:59.5 CEST",
+		"2026-01-31 23:59:59 CET", "2026-01-31 23:59:59 UTC", "2026-01-31 23:59:59Z",
+		"2026/01/31 23:59:59", "31.01.2026 23:59:59", "12/31/2026 9:59:59 AM",
+		"1/2/2026 9:59:59 PM", "0504 10:11:12.123456", "9999 10:11:12.123456")
+	f("*:*:*", "Jan  5 09:00:00", "Dec 15 09:00:00", "Mon Jan  5 09:00:00 2026",
+		"Tue, 05 May 2026 10:11:12 GMT",
+		"05/Jan/2026:09:00:01 +0000", "15/Dec/2026:09:00:01 -0500", "05 May 2026 10:11:12",
+		"November 29, 2026 8:04:36 AM", "04May2026 10:11:12", "Nov 29, 2026 8:04:36 PM")
+	f("*", "20260504T101112Z", "20260504T101112+0200", "20260504T101112-0200", "20260504T101112")
+	f("*:*", "2026-01-01T00:00Z", "2026-01-01T00:00+02:00", "2026-01-01T00:00")
+	f("May I", "May I")
+	f("Mon Repos at *:*:*", "Mon Repos at 10:11:12")
+	f("* *:*:* ERROR", "2026-01-31 23:59:59 ERROR")
+	f("* *:*:* POST", "2026-01-31 23:59:59 POST")
+}
