@@ -388,7 +388,7 @@ func (p *promise) compare(want map[string][]change, until time.Time) error {
 		if err != nil {
 			return err
 		}
-		settled := p.whole("file", want, changes, 0).faults() == 0
+		settled := whole("file", maps.Clone(want), changes, 0).faults() == 0
 		for _, r := range p.receivers {
 			settled = settled && received("", changes, r.until(until)).faults() == 0
 		}
@@ -419,7 +419,7 @@ func (p *promise) verdicts(want map[string][]change, until time.Time) ([]*verdic
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	list := []*verdict{p.whole("history", want, decided, again)}
+	list := []*verdict{whole("history", maps.Clone(want), decided, again)}
 	text, err := fileLines(filepath.Join(p.dir, "alerts.json"))
 	if err != nil {
 		return nil, err
@@ -449,27 +449,10 @@ func (p *promise) listed(
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", of, err)
 	}
-	v := p.whole(of, want, changes, repeated)
+	v := whole(of, maps.Clone(want), changes, repeated)
 	v.wrong = append(v.wrong, differing...)
 	*list = append(*list, v)
 	return changes, nil
-}
-
-// whole is the verdict about what must be complete.
-func (p *promise) whole(
-	of string, want map[string][]change, got []change, repeated int,
-) *verdict {
-	return whole(of, maps.Clone(want), got, repeated, p.apart())
-}
-
-// apart is how far partitions can be from each other when they are read: what the producer has
-// buffered in an outage, or what came while the engine was stopped, and what may be out of order.
-func (p *promise) apart() time.Duration {
-	apart := sessionTimeout + 2*time.Second
-	if p.outages > 0 {
-		apart = max(apart, p.outage+pauseMax)
-	}
-	return apart + promiseLateness
 }
 
 // until are the notices of what was before an instant.

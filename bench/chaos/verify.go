@@ -15,8 +15,6 @@ type verdict struct {
 	of                                           string
 	got, repeated, merged                        int
 	missing, extra, wrong, unpaired, disarranged []string
-
-	apart time.Duration // how far partitions can be from each other when they are read
 }
 
 func (v *verdict) faults() int {
@@ -67,9 +65,9 @@ func (c change) String() string {
 // began, when logs of several partitions were read in another order than they were written; its end
 // says when it began.
 func whole(
-	of string, want map[string][]change, got []change, repeated int, apart time.Duration,
+	of string, want map[string][]change, got []change, repeated int,
 ) *verdict {
-	v := &verdict{of: of, got: len(got), repeated: repeated, apart: apart}
+	v := &verdict{of: of, got: len(got), repeated: repeated}
 	byAlert := map[string][]change{}
 	for _, c := range got {
 		byAlert[c.alert] = append(byAlert[c.alert], c)
@@ -102,15 +100,29 @@ func numbered(list []change) map[nth]int {
 }
 
 // tooLate says whether a transition is said to be after the one that follows it. An alert fires
-// with the log that completes its condition in the order in which logs are read. Of one that was
-// short, that may be a log after its end, when the partitions are read at different paces, as
-// after an outage, but no later than they can be from each other; its end has the right times.
-func (v *verdict) tooLate(got change, next change) bool {
-	by := time.Duration(0)
-	if got.state == "firing" && next.state == "resolved" {
-		by = v.apart
+// with the log that completes its condition in the order in which logs are read. When the
+// partitions are read at different paces, as after an outage, that may be a log after its end,
+// but only of a later episode; the alert's end has the right times.
+func tooLate(got change, after []change) bool {
+	next := after[0]
+	if !got.at.After(next.at) {
+		return false
 	}
-	return got.at.After(next.at.Add(by))
+	if got.state != "firing" || next.state != "resolved" {
+		return true
+	}
+	var began time.Time
+	for i, c := range after[1:] {
+		switch {
+		case c.state == "resolved":
+			if !got.at.Before(began) && got.at.Before(c.at) {
+				return false
+			}
+		case after[i].state == "resolved":
+			began = c.at
+		}
+	}
+	return true
 }
 
 // compare compares one alert's transitions.
@@ -135,7 +147,7 @@ func (v *verdict) compare(want, got []change) {
 		case w.state == "resolved" && (!g.at.Equal(w.at) || !g.from.Equal(began) && !muted):
 			v.wrong = append(v.wrong, fmt.Sprintf("%v, since %s, was %v, since %s",
 				w, stampOf(began), g, stampOf(g.from)))
-		case g.at.Before(w.at) || i+1 < len(want) && v.tooLate(g, want[i+1]):
+		case g.at.Before(w.at) || i+1 < len(want) && tooLate(g, want[i+1:]):
 			v.wrong = append(v.wrong, fmt.Sprintf("%v was %v", w, g))
 		}
 		if at < last {
