@@ -391,14 +391,34 @@ func opens(t []byte, flags uint8) bool {
 		}
 	}
 	// an access log has quotes, LTSV has tabs: both are escaped
-	return flags&jsonscan.Escaped != 0 && (bytes.Contains(t[:min(len(t), 160)], []byte(`] \"`)) ||
-		bytes.Contains(t[:min(len(t), 160)], []byte(`- \"`)) || ltsvStarts(t))
+	return flags&jsonscan.Escaped != 0 && opensEscaped(t)
 }
 
-// ltsvStarts reports whether a string begins with a label, as LTSV does, and has an escaped tab.
-func ltsvStarts(t []byte) bool {
-	i := bytes.IndexByte(t[:min(len(t), 24)], ':')
-	return i > 0 && isLabel(t[:i]) && bytes.Contains(t[:min(len(t), 200)], []byte(`\t`))
+// opensEscaped reports whether a string with escapes has the quote of a request behind a bracket
+// or a minus sign, as access logs have, or begins with a label, as LTSV does, and has a tab.
+func opensEscaped(t []byte) bool {
+	t = t[:min(len(t), 200)]
+	for i := 0; i < len(t); i += 2 {
+		j := bytes.IndexByte(t[i:], '\\')
+		if j < 0 {
+			return false
+		}
+		i += j
+		if i+1 == len(t) {
+			return false
+		}
+		switch t[i+1] {
+		case '"':
+			if i > 1 && t[i-1] == ' ' && (t[i-2] == ']' || t[i-2] == '-') {
+				return true
+			}
+		case 't':
+			if label := bytes.IndexByte(t[:min(len(t), 24)], ':'); label > 0 && isLabel(t[:label]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 const (

@@ -101,12 +101,14 @@ func (l *Log) Value(id FieldID) Value {
 		if at := l.layout.slots[id]; at >= 0 {
 			s := &l.root.Spans[at]
 			// the usual case
-			if s.Kind == String && s.Flags == 0 && s.End > s.Start && id != FieldMessage &&
-				id != FieldContainer &&
+			if s.Kind == String && s.Flags == 0 && s.End > s.Start && id != FieldContainer &&
 				!isTrace(id) {
-				return Value{String, l.root.Doc[s.Start:s.End:s.End]}
+				t := l.root.Doc[s.Start:s.End:s.End]
+				if id != FieldMessage || t[len(t)-1] != '\n' {
+					return Value{String, t}
+				}
 			}
-		} else if at == slotAbsent {
+		} else if at == slotAbsent || at == slotInMessage && l.knownAbsent(id, at) {
 			return Value{}
 		}
 	} else if l.wide != nil {

@@ -81,12 +81,11 @@ type transition struct {
 type move struct {
 	node   int32
 	at     int32 // offset of its first byte in the transition, or of the byte after its last
-	leave  bool
 	seen   *uint32
 	opened *int32
 	place
-	part bool
-	also []Slot // loose slots of the object's key
+	leave, part bool
+	loose       bool // the object's key has loose slots
 }
 
 // place is where the span of a key is stored.
@@ -163,14 +162,14 @@ func (x *Extractor) place(s Slot) place {
 func (x *Extractor) newMove(node int32, at int, leave bool) move {
 	s := x.plan.nodes[node].slot
 	return move{
-		node,
-		int32(at),
-		leave,
-		&x.seen[node],
-		&x.opened[node],
-		x.place(s),
-		s != NoSlot && x.plan.isPart(s),
-		x.plan.nodes[node].also,
+		node:   node,
+		at:     int32(at),
+		seen:   &x.seen[node],
+		opened: &x.opened[node],
+		place:  x.place(s),
+		leave:  leave,
+		part:   s != NoSlot && x.plan.isPart(s),
+		loose:  len(x.plan.nodes[node].also) > 0,
 	}
 }
 
@@ -433,9 +432,11 @@ func (x *Extractor) move(moves []move, i int32) {
 		if m.leave {
 			*m.has |= m.bit
 			*m.span = Span{*m.opened, i + m.at, Object, 0}
-			x.Parts = x.Parts || m.part
-			if m.also != nil {
-				x.putLoose(m.also, *m.span)
+			if m.part {
+				x.Parts = true
+			}
+			if m.loose {
+				x.putLoose(x.plan.nodes[m.node].also, *m.span)
 			}
 			continue
 		}
