@@ -16,7 +16,8 @@ func TestEarlyLogOfALaterAlert(t *testing.T) {
 		one("firing", "", 10), one("resolved", "", 15),
 		one("firing", "", 40), one("resolved", "", 48),
 	}}
-	for second, faults := range map[int]int{10: 0, 12: 0, 15: 0, 20: 1, 39: 1, 40: 0, 47: 0, 48: 1} {
+	faultsAt := map[int]int{10: 0, 12: 0, 15: 0, 20: 1, 39: 1, 40: 0, 47: 0, 48: 1}
+	for second, faults := range faultsAt {
 		got := []change{
 			one("firing", "a", second), one("resolved", "a", 15),
 			one("firing", "b", 40), one("resolved", "b", 48),
