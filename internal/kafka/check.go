@@ -219,20 +219,8 @@ func needsOperator(err error) bool {
 		}
 	}
 	var credentials *credentialsError
-	return certificate(err) || clientCertificateDemanded(err) || plainToTLS(err) ||
-		errors.As(err, &credentials)
-}
-
-// plainToTLS reports whether the broker answered our request with a TLS alert. The client has no
-// type for that error; its text names no host.
-func plainToTLS(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if text := err.Error(); strings.HasPrefix(text, "invalid large response size") &&
-			strings.Contains(text, "a tls alert record") {
-			return true
-		}
-	}
-	return false
+	return certificate(err) || clientCertificateDemanded(err) ||
+		errors.Is(err, errTLSExpected) || errors.As(err, &credentials)
 }
 
 // TLS alerts by which a broker refuses a client certificate (RFC 8446, section 6).
@@ -303,7 +291,7 @@ func withHint(err error) error {
 		hint = "we may not use the consumer group; allow READ on it"
 	case errors.As(err, &header):
 		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
-	case plainToTLS(err):
+	case errors.Is(err, errTLSExpected):
 		hint = "the broker speaks TLS on this port; turn TLS on (kafka.tls), or use its plain port"
 	case errors.Is(err, io.EOF):
 		hint = "the broker closes the connection; check the SASL mechanism, user name and " +

@@ -81,14 +81,16 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 		most = maxDecompress
 	}
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(
-			c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}),
+		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}),
 		kgo.DisableClientMetrics(),
 		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second), c.isolation(),
 	}
-	if c.Dial != nil {
+	switch {
+	case !c.TLS.on():
+		opts = append(opts, kgo.Dialer(dialPlain(c.Dial)))
+	case c.Dial != nil:
 		opts = append(opts, kgo.Dialer(c.Dial))
-	} else if c.TLS.on() {
+	default:
 		config, err := c.TLS.Config()
 		if err != nil {
 			return nil, err

@@ -34,11 +34,6 @@ func TestRefusalsHaveHints(t *testing.T) {
 	f(kerr.FencedInstanceID, "has our instance_id")
 	f(kerr.InconsistentGroupProtocol, "use another group")
 	f(io.EOF, "whether it requires TLS")
-	f(
-		errors.New("invalid large response size 352518912 > limit 104857600; the first three "+
-			"bytes received appear to be a tls alert record for TLS v1.2"),
-		"turn TLS on",
-	)
 }
 
 // Topic patterns that match nothing are said, with the topics that there are, and forgotten once a
