@@ -87,7 +87,7 @@ Exit status: 0 without errors, 1 with errors, 3 with warnings alone if --lint-fa
 	c.source.addFlagsOf(cmd, brokerSettings...)
 	c.source.sinceFlag(24*time.Hour, "read logs of the topics since this long ago")
 	completeFlag(cmd, "output", []string{"text", "json", "sarif", "github"})
-	cmd.MarkFlagsMutuallyExclusive("against", "against-file")
+	exclude(cmd, "against", "against-file")
 	return cmd
 }
 

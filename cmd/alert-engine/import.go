@@ -178,7 +178,7 @@ warn is given.`,
 	)
 	c.source.addFlagsOf(cmd, brokerSettings...)
 	c.source.sinceFlag(24*time.Hour, "read logs of the topics since this long ago")
-	cmd.MarkFlagsMutuallyExclusive("against", "against-file")
+	exclude(cmd, "against", "against-file")
 	return cmd
 }
 
@@ -299,9 +299,7 @@ func translate(
 		case len(systems) == 1 && (named || err != nil):
 			of[systems[0].Name()] = append(of[systems[0].Name()], f)
 		case err != nil:
-			all.Report.Add(imports.Remark{
-				File: f.Name, Line: 1, Verdict: imports.Refused, Code: "yaml", Text: err.Error(),
-			})
+			all.Report.Add(imports.Unreadable(f.Name, "yaml", err))
 		default:
 			all.Report.Add(imports.Remark{
 				File: f.Name, Line: 1, Verdict: imports.Skipped, Code: "no-rules",

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,13 +11,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -94,10 +96,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	}
 	err := unknownCommand(root, args)
 	if err == nil {
-		var c *cobra.Command
-		if c, err = root.ExecuteContextC(ctx); err != nil {
-			err = flagError(c, err)
-		}
+		err = root.ExecuteContext(ctx)
 	}
 	if err == nil {
 		return 0
@@ -232,7 +231,8 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// hintArgs has errors about arguments say which ones a command takes.
+// hintArgs has errors about arguments say which ones a command takes, after those about flags that
+// are missing or exclude each other.
 func hintArgs(commands []*cobra.Command) {
 	for _, c := range commands {
 		hintArgs(c.Commands())
@@ -241,6 +241,9 @@ func hintArgs(commands []*cobra.Command) {
 			continue
 		}
 		c.Args = func(c *cobra.Command, args []string) error {
+			if err := checkFlags(c); err != nil {
+				return err
+			}
 			err := fits(c, args)
 			switch {
 			case err == nil:
@@ -286,47 +289,58 @@ func onlyWith(cmd *cobra.Command, with []string, flags ...string) error {
 	return nil
 }
 
+// excludes is the annotation of a flag with the names of the flags that it excludes.
+const excludes = "alert_engine_excludes"
+
 // exclude has each of some flags exclude another one.
 func exclude(cmd *cobra.Command, flag string, others ...string) {
 	for _, name := range others {
-		cmd.MarkFlagsMutuallyExclusive(flag, name)
+		cmd.MarkFlagsMutuallyExclusive(flag, name) // so that a shell does not complete both
+	}
+	if err := cmd.Flags().SetAnnotation(flag, excludes, others); err != nil {
+		panic(err) // the flag is defined before
 	}
 }
 
-var requiredFlag = regexp.MustCompile(`^required flag\(s\) "([^"]*)"`)
-
-// badNumbers are the words of package strconv for values of flags, and ours.
-var badNumbers = []struct {
-	words *regexp.Regexp
-	ours  string
-}{
-	{regexp.MustCompile(`strconv\.\w+: parsing .*: value out of range`), "it is out of range"},
-	{regexp.MustCompile(`strconv\.ParseInt: parsing .*`), "it is not a whole number"},
-	{regexp.MustCompile(`strconv\.ParseUint: parsing .*`), "it is not a whole number from 0 on"},
-	{regexp.MustCompile(`strconv\.ParseFloat: parsing .*`), "it is not a number"},
-	{regexp.MustCompile(`strconv\.ParseBool: parsing .*`), "write true or false"},
+// checkFlags returns an error for a flag that is missing, and for flags that exclude each other.
+// Cobra checks the same after us, with errors that have no type.
+func checkFlags(c *cobra.Command) (err error) {
+	fail := func(format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(format+"; %s --help shows how it is used",
+				append(args, c.CommandPath())...)
+		}
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if len(f.Annotations[cobra.BashCompOneRequiredFlag]) > 0 && !f.Changed {
+			fail("--%s is missing", f.Name)
+		}
+		for _, other := range f.Annotations[excludes] {
+			if f.Changed && c.Flags().Changed(other) {
+				names := []string{f.Name, other}
+				slices.Sort(names)
+				fail("--%s and --%s exclude each other", names[0], names[1])
+			}
+		}
+	})
+	return err
 }
 
-// flagText is the text of an error about the value of a flag.
+// flagText is the text of an error about the value of a flag, without the words of package strconv.
 func flagText(err error) string {
-	text := err.Error()
-	for _, n := range badNumbers {
-		text = n.words.ReplaceAllString(text, n.ours)
+	number, ok := errors.AsType[*strconv.NumError](err)
+	if !ok {
+		return err.Error()
 	}
-	return text
-}
-
-var exclusiveFlags = regexp.MustCompile(`^if any flags in the group .*; \[(.*)\] were all set$`)
-
-// flagError says in plain words that flags exclude each other, or that one is missing.
-func flagError(c *cobra.Command, err error) error {
-	if m := requiredFlag.FindStringSubmatch(err.Error()); m != nil {
-		return fmt.Errorf("--%s is missing; %s --help shows how it is used", m[1], c.CommandPath())
+	ours := map[string]string{
+		"Atoi":       "it is not a whole number",
+		"ParseInt":   "it is not a whole number",
+		"ParseUint":  "it is not a whole number from 0 on",
+		"ParseFloat": "it is not a number",
+		"ParseBool":  "write true or false",
+	}[number.Func]
+	if errors.Is(number, strconv.ErrRange) {
+		ours = "it is out of range"
 	}
-	m := exclusiveFlags.FindStringSubmatch(err.Error())
-	if m == nil {
-		return err
-	}
-	return fmt.Errorf("--%s exclude each other; %s --help shows how it is used",
-		strings.Join(strings.Fields(m[1]), " and --"), c.CommandPath())
+	return strings.Replace(err.Error(), number.Error(), cmp.Or(ours, number.Error()), 1)
 }

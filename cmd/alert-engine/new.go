@@ -126,7 +126,7 @@ func newNewCommand() *cobra.Command {
 	cmd.Flags().StringVar(&query, "match", "", "query of the logs")
 	cmd.Flags().
 		StringVarP(&event, "event", "e", "", "a log to make the query from; - for standard input")
-	cmd.MarkFlagsMutuallyExclusive("match", "event")
+	exclude(cmd, "match", "event")
 	return cmd
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -150,40 +149,9 @@ func (r *Report) checkRules(
 	return nil
 }
 
-// fail adds an error; the mistakes of a list one by one.
+// fail adds the mistakes in an error about a file.
 func (r *Report) fail(file string, err error) {
-	if err == nil {
-		return
-	}
-	if list, ok := errors.AsType[problem.List](err); ok {
-		r.Errors = append(r.Errors, list...)
-		return
-	}
-	if one, ok := errors.AsType[*problem.Error](err); ok && one.Error() == err.Error() {
-		r.Errors = append(r.Errors, one)
-		return
-	}
-	for _, line := range strings.Split(err.Error(), "\n") {
-		r.Errors = append(r.Errors, placed(file, line))
-	}
-}
-
-var placePrefix = regexp.MustCompile(`^(.+?):(\d+)(?::(\d+))?: (.*)$`)
-
-// placed takes the place out of a text like "file:line: what is wrong".
-func placed(file, text string) *problem.Error {
-	e := &problem.Error{Pos: problem.Pos{File: file}, Problem: text}
-	if m := placePrefix.FindStringSubmatch(text); m != nil {
-		fmt.Sscan(m[2], &e.Pos.Line)
-		e.Pos.Column = 1
-		if m[3] != "" {
-			fmt.Sscan(m[3], &e.Pos.Column)
-		}
-		e.Pos.File, e.Problem = m[1], m[4]
-	} else if rest, ok := strings.CutPrefix(text, file+": "); ok && file != "" {
-		e.Problem = rest
-	}
-	return e
+	r.Errors = append(r.Errors, problem.ListOf(file, err)...)
 }
 
 // kinds of files that check reads.

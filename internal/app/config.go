@@ -22,6 +22,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
@@ -513,11 +514,13 @@ func (c *Config) Validate() error {
 		"notify.slack_url":    string(c.Notify.SlackURL),
 		"notify.external_url": c.Notify.ExternalURL,
 	} {
-		wrong(text != "" && !isURL(text), "%s is not an http or https URL", name)
+		wrong(text != "" && !isURL(text), "%s: %q is not an http or https URL; write one such as "+
+			"http://alerts.example.com", name, safetext.URL(text))
 	}
 	for _, u := range c.Notify.Alertmanagers {
 		wrong(!isURL(u),
-			"notify.alertmanagers: %q is not an http or https URL; try http://alertmanager:9093", u)
+			"notify.alertmanagers: %q is not an http or https URL; write one such as "+
+				"http://alertmanager:9093", safetext.URL(u))
 	}
 	for i, l := range c.Notify.Lookups {
 		at := fmt.Sprintf("notify.lookups[%d]", i)

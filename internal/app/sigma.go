@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,11 +159,7 @@ func (c SigmaConfig) options() (sigma.Options, error) {
 	}
 	var errs problem.List
 	fail := func(file Path, err error) {
-		if list, ok := errors.AsType[problem.List](err); ok {
-			errs = append(errs, list...)
-		} else if err != nil {
-			errs = append(errs, placed(string(file), err.Error()))
-		}
+		errs = append(errs, problem.ListOf(string(file), err)...)
 	}
 	for _, file := range c.Pipelines {
 		data, err := readBounded(string(file))
@@ -335,14 +330,14 @@ func sigmaReport(set *rule.Set, remarks []imports.Remark, kept map[string]bool) 
 			if kept[m.File] {
 				hint = "what the file said before stays in effect"
 			}
-			e := placed(m.File, m.Text)
-			if e.Pos.Line == 0 {
-				e.Pos.Line, e.Pos.Column = m.Line, 1
+			e := problem.New(problem.Pos{File: m.File, Line: m.Line, Column: 1}, "", "%s", m.Text)
+			if m.Mistake != nil {
+				*e = problem.Error{Pos: m.Mistake.Pos, Problem: m.Mistake.Text()}
 			}
-			e.Hint = cmp.Or(e.Hint, hint)
+			e.Hint = hint
 			r.Refused = append(r.Refused, e)
 		case m.Code == sigma.Unprovided:
-			r.Unprovided[strings.TrimPrefix(m.Text, "no source provides logs of ")]++
+			r.Unprovided[m.Subject]++
 		case m.Verdict == imports.Exact || m.Verdict == imports.Skipped:
 			continue
 		}

@@ -3,17 +3,18 @@ package imports
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // maxNodes bounds the size of a document once its aliases are written out.
 const maxNodes = 500_000
 
-// Read reads the documents of a YAML or JSON file, with aliases and merged keys written out.
+// Read reads the documents of a YAML or JSON file, with aliases and merged keys written out. Its
+// error is a *problem.Error without the name of the file; the documents before it are returned.
 func Read(f File) (documents []*yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(f.Data))
 	left := maxNodes
@@ -24,7 +25,7 @@ func Read(f File) (documents []*yaml.Node, err error) {
 		if err := decoder.Decode(&n); errors.Is(err, io.EOF) {
 			return documents, nil
 		} else if err != nil {
-			return documents, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+			return documents, problem.YAML("", err)[0]
 		}
 		for _, root := range n.Content {
 			if asIs && len(f.Data) < maxNodes {
@@ -40,11 +41,21 @@ func Read(f File) (documents []*yaml.Node, err error) {
 	}
 }
 
+// Unreadable is the remark about a file that Read, or the reader of a file of options, refuses.
+func Unreadable(file, code string, err error) Remark {
+	m := Remark{File: file, Line: 1, Verdict: Refused, Code: code, Text: err.Error()}
+	if e, ok := errors.AsType[*problem.Error](err); ok && error(e) == err {
+		m.Line, m.Text = max(e.Pos.Line, 1), e.Text()
+	}
+	return m
+}
+
 // writtenOut is a node without aliases and merged keys. Those of a merged mapping give way to the
 // mapping's own.
 func writtenOut(n *yaml.Node, left *int, depth int) (*yaml.Node, error) {
 	if *left--; *left < 0 || depth > 200 {
-		return nil, fmt.Errorf("line %d: the document is too large or nested too deeply", n.Line)
+		return nil, problem.New(problem.Pos{Line: n.Line}, "",
+			"the document is too large or nested too deeply")
 	}
 	if n.Kind == yaml.AliasNode {
 		return writtenOut(n.Alias, left, depth+1)

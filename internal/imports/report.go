@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // Verdict is how much of a rule was translated.
@@ -31,6 +33,11 @@ type Remark struct {
 	Verdict Verdict `json:"verdict"`
 	Code    string  `json:"code,omitempty"` // a constant word, for lists of accepted remarks
 	Text    string  `json:"text,omitempty"`
+
+	// Mistake is the text of a refused rule with its place in the file; nil for others.
+	Mistake *problem.Error `json:"-"`
+	// Subject is what remarks of one code are counted by, such as the logsource that is missing.
+	Subject string `json:"-"`
 }
 
 // String is one line of a report.

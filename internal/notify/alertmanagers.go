@@ -46,8 +46,9 @@ func newTargets(o Options) ([]*target, error) {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, fmt.Errorf(
-				"alertmanager %q is no http or https URL; try http://alertmanager:9093",
-				text,
+				"alertmanager %q is not an http or https URL; write one such as "+
+					"http://alertmanager:9093",
+				safetext.URL(text),
 			)
 		}
 		transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/alertmanager/dispatch"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -88,7 +88,7 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 func cutRoute(name string, n *yaml.Node, found *bool) (keys *routeKeys, err error) {
 	keys = &routeKeys{}
 	fail := func(at *yaml.Node, text string) error {
-		return fmt.Errorf("%s:%d: %s", name, at.Line, text)
+		return problem.New(problem.Pos{File: name, Line: at.Line, Column: at.Column}, "", "%s", text)
 	}
 	for i := 0; i+1 < len(n.Content); {
 		key, value := n.Content[i].Value, n.Content[i+1]

@@ -6,13 +6,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +22,9 @@ import (
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/matcher/compat"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // NoReceiver is the receiver without integrations. terminalReceiver prints each alert on its own,
@@ -148,15 +149,8 @@ const maxWebhook = 500
 func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
-		return nil, nil, fmt.Errorf(
-			"%s: Alertmanager configuration is missing or cannot be read: %w",
-			name,
-			err,
-		)
+		return nil, nil, problem.New(problem.Pos{File: name}, "",
+			"Alertmanager configuration is missing or cannot be read: %s", problem.Reason(err))
 	}
 	rest, keys, err := cutRouteKeys(name, text)
 	if err != nil {
@@ -168,20 +162,15 @@ func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 		conf, err = config.Load(string(rest))
 	}
 	if err != nil {
-		return nil, nil, placed(name, text, err)
+		return nil, nil, alertmanagerMistakes(name, text, err)
 	}
 	if keys != nil {
 		for _, to := range keys.receivers() {
-			if !slices.ContainsFunc(
-				conf.Receivers,
-				func(r config.Receiver) bool { return r.Name == to },
-			) {
-				return nil, nil, fmt.Errorf(
-					"%s:%d: undefined receiver %q of an escalation; define it under receivers",
-					name,
-					lineWith(text, to),
-					to,
-				)
+			known := func(r config.Receiver) bool { return r.Name == to }
+			if !slices.ContainsFunc(conf.Receivers, known) {
+				return nil, nil, problem.New(
+					problem.Pos{File: name, Line: lineWith(text, to)}, "define it under receivers",
+					"undefined receiver %q of an escalation", to)
 			}
 		}
 	}
@@ -191,28 +180,29 @@ func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 	return conf, keys, nil
 }
 
-// yamlLine finds the places in an error of the YAML reader.
-var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
-
 // quoted finds the name that an error is about.
 var quoted = regexp.MustCompile(`"([^"]+)"`)
 
-// placed says where in the file the problem stands, a line for each, as far as the error lets us
-// know.
-func placed(name string, text []byte, err error) error {
-	if found := yamlLine.FindAllStringSubmatch(err.Error(), -1); found != nil {
-		var errs []error
-		for _, m := range found {
-			errs = append(errs, fmt.Errorf("%s:%s: %s", name, m[1], hinted(m[2])))
+// alertmanagerMistakes is what Alertmanager says about a configuration, with places and hints.
+// Alertmanager has no types for its errors, so both are found in the texts; nothing but what we
+// print depends on them.
+func alertmanagerMistakes(name string, text []byte, err error) problem.List {
+	list := problem.YAML(name, err)
+	for _, e := range list {
+		if e.Pos.Line == 0 {
+			if m := quoted.FindStringSubmatch(e.Problem); m != nil {
+				e.Pos.Line = lineWith(text, m[1])
+			}
 		}
-		return errors.Join(errs...)
-	}
-	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
-		if line := lineWith(text, m[1]); line > 0 {
-			return fmt.Errorf("%s:%d: %s", name, line, hinted(err.Error()))
+		e.Problem = unknownKey.ReplaceAllString(e.Problem, `unknown key "$1"`)
+		for _, h := range hints {
+			if strings.Contains(e.Problem, h.in) {
+				e.Hint = h.hint
+				break
+			}
 		}
 	}
-	return fmt.Errorf("%s: %s", name, hinted(err.Error()))
+	return list
 }
 
 // hints are what can be done about errors that do not say so themselves.
@@ -232,17 +222,6 @@ var hints = []struct{ in, hint string }{
 
 var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
-func hinted(text string) string {
-	text = strings.TrimPrefix(text, "yaml: ")
-	text = unknownKey.ReplaceAllString(text, `unknown key "$1"`)
-	for _, h := range hints {
-		if strings.Contains(text, h.in) {
-			return text + "; " + h.hint
-		}
-	}
-	return text
-}
-
 func lineWith(text []byte, word string) int {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
@@ -258,7 +237,7 @@ func lineWith(text []byte, word string) int {
 var fileKey = regexp.MustCompile(`^\s*(?:-\s+)?(\w+_file):\s*(.+?)\s*$`)
 
 func checkFiles(name string, text []byte) error {
-	var errs []error
+	var list problem.List
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		m := fileKey.FindStringSubmatch(lines.Text())
@@ -270,19 +249,11 @@ func checkFiles(name string, text []byte) error {
 			file = filepath.Join(filepath.Dir(name), file)
 		}
 		if _, err := os.Stat(file); err != nil {
-			errs = append(
-				errs,
-				fmt.Errorf(
-					"%s:%s: %s %s cannot be read; put the secret there, or correct the path",
-					name,
-					strconv.Itoa(n),
-					m[1],
-					file,
-				),
-			)
+			list = append(list, problem.New(problem.Pos{File: name, Line: n},
+				"put the secret there, or correct the path", "%s %s cannot be read", m[1], file))
 		}
 	}
-	return errors.Join(errs...)
+	return list.Err()
 }
 
 // externalURL is under which people reach our pages. It goes to receivers and readers, so a user
@@ -290,8 +261,8 @@ func checkFiles(name string, text []byte) error {
 func externalURL(text string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(text, "http://localhost:8080"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New(
-			"notify.external_url is no http or https URL; try http://alerts.example.com")
+		return nil, problem.New(problem.Pos{}, "write one such as http://alerts.example.com",
+			"notify.external_url %q is not an http or https URL", safetext.URL(text))
 	}
 	u.User = nil
 	u.Path = strings.TrimRight(u.Path, "/")

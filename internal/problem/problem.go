@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Pos is a place in a file, counted from 1. The zero Pos is unknown.
+// Pos is a place in a file, counted from 1. What is zero is unknown.
 type Pos struct {
 	File         string
 	Line, Column int
@@ -22,6 +22,8 @@ func (p Pos) String() string {
 	switch {
 	case p.Line == 0:
 		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	case p.File == "":
 		return fmt.Sprintf("%d:%d", p.Line, p.Column)
 	}
@@ -48,14 +50,18 @@ func New(pos Pos, hint, format string, args ...any) *Error {
 
 // Error is "file:line:column: problem; hint".
 func (e *Error) Error() string {
-	text := e.Problem
 	if place := e.Pos.String(); place != "" {
-		text = place + ": " + text
+		return place + ": " + e.Text()
 	}
-	if e.Hint != "" {
-		text += "; " + e.Hint
+	return e.Text()
+}
+
+// Text is "problem; hint", without the place.
+func (e *Error) Text() string {
+	if e.Hint == "" {
+		return e.Problem
 	}
-	return text
+	return e.Problem + "; " + e.Hint
 }
 
 // List is all mistakes of one or several files.
@@ -76,6 +82,31 @@ func (l List) Err() error {
 		return nil
 	}
 	return l
+}
+
+// ListOf is the mistakes in an error about a file: those of a List, of joined errors, and of an
+// Error with text before it. What has no place of its own gets the name of the file.
+func ListOf(file string, err error) (list List) {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case List:
+		return e
+	case *Error:
+		return List{e}
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			list = append(list, ListOf(file, one)...)
+		}
+		return list
+	}
+	inner, ok := errors.AsType[*Error](err)
+	if !ok {
+		return List{{Pos: Pos{File: file}, Problem: err.Error()}}
+	}
+	e := *inner
+	e.Problem = strings.TrimSuffix(err.Error(), inner.Error()) + inner.Problem
+	return List{&e}
 }
 
 // Sort orders the mistakes by their places; files are in the given order.

@@ -11,10 +11,13 @@ type syntaxError struct {
 	problem, hint string
 }
 
-func (e *syntaxError) Error() string {
-	return (&problem.Error{
+func (e *syntaxError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap is the mistake with its place in the text, whose only line is the first.
+func (e *syntaxError) Unwrap() error {
+	return &problem.Error{
 		Pos:     Pos{Line: 1, Column: e.at + 1},
 		Problem: e.problem,
 		Hint:    e.hint,
-	}).Error()
+	}
 }

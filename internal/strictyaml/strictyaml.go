@@ -9,11 +9,16 @@
 package strictyaml
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -73,13 +78,14 @@ func parse(data []byte) (*Node, error) {
 	d := yaml.NewDecoder(strings.NewReader(string(data)))
 	var doc, next yaml.Node
 	if err := d.Decode(&doc); err != nil {
-		if err.Error() == "EOF" {
+		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
 		return nil, err
 	}
 	if d.Decode(&next) == nil {
-		return nil, fmt.Errorf("yaml: line %d: a second document begins here", next.Line)
+		return nil, problem.New(problem.Pos{Line: next.Line, Column: next.Column},
+			"put it into a file of its own", "a second document begins here")
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil
@@ -87,19 +93,14 @@ func parse(data []byte) (*Node, error) {
 	return doc.Content[0], nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): `)
-
 // yamlError gives an error of the YAML package its place and a hint.
 func (r *Reader) yamlError(data []byte, err error) *problem.Error {
-	e := &problem.Error{
-		Pos:     problem.Pos{File: r.File},
-		Problem: strings.TrimPrefix(err.Error(), "yaml: "),
+	if second, ok := errors.AsType[*problem.Error](err); ok {
+		second.Pos.File = r.File
+		return second
 	}
-	e.Pos.Line, e.Pos.Column = 1, 1 // the YAML package names no line for the first one
-	if m := yamlLine.FindStringSubmatch(e.Problem); m != nil {
-		e.Pos.Line, _ = strconv.Atoi(m[1])
-		e.Problem = strings.Replace(e.Problem, m[0], "", 1)
-	}
+	e := problem.YAML(r.File, err)[0]
+	e.Pos.Line, e.Pos.Column = cmp.Or(e.Pos.Line, 1), 1
 	if line, column := tabIndent(data); line > 0 {
 		e.Pos.Line, e.Pos.Column = line, column
 		e.Problem = "a tab indents this line"
@@ -107,14 +108,19 @@ func (r *Reader) yamlError(data []byte, err error) *problem.Error {
 		return e
 	}
 	switch {
-	case strings.Contains(e.Problem, "UTF-8") || strings.Contains(e.Problem, "control characters"):
+	case !plainText(data):
 		e.Hint = "the file is binary, or a text that is not in UTF-8"
-	case strings.Contains(e.Problem, "second document"):
-		e.Hint = "put it into a file of its own"
 	case len(r.QueryKeys) > 0:
 		e.Hint = "if there is a query near here, " + quoteQuery
 	}
 	return e
+}
+
+// plainText reports whether data is UTF-8 without the control characters that YAML refuses.
+func plainText(data []byte) bool {
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(c rune) bool {
+		return unicode.IsControl(c) && !strings.ContainsRune("\t\n\r\u0085", c)
+	})
 }
 
 // tabIndent finds the first tab in the indentation of a line.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -30,6 +32,15 @@ const severityField = "alert_severity"
 
 var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
 
+// queryMistake is the answer to a query that rule.ParseQuery refuses.
+func queryMistake(err error) error {
+	e, ok := errors.AsType[*problem.Error](err)
+	if !ok {
+		return badRequest("%s", err)
+	}
+	return badRequest("column %d: %s", e.Pos.Column, e.Text())
+}
+
 func newAlertFilter(text string, lists match.Lists) (*alertFilter, error) {
 	f := &alertFilter{lists: lists}
 	if strings.TrimSpace(text) == "" {
@@ -41,7 +52,7 @@ func newAlertFilter(text string, lists match.Lists) (*alertFilter, error) {
 	}
 	if f.query, err = rule.ParseQuery(severityWord.ReplaceAllString(text, "${1}"+severityField+
 		":")); err != nil {
-		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
+		return nil, queryMistake(err)
 	}
 	f.words = searchesText(f.query)
 	f.decoder, err = decode.New(decode.Config{Format: "json"}, decode.NewFields())

@@ -66,7 +66,7 @@ func (t *topics) newSearch(text string) (*search, error) {
 		return nil, err
 	}
 	if q.query, err = rule.ParseQuery(text); err != nil {
-		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
+		return nil, queryMistake(err)
 	}
 	return q, nil
 }

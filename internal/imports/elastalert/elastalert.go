@@ -87,13 +87,7 @@ func (System) Translate(files []imports.File, o imports.Options) imports.Result 
 	t := &translator{options: o, configs: map[string]*yaml.Node{}, report: &imports.Report{}}
 	var err error
 	if t.kinds, err = readMapping(o.Mapping); err != nil {
-		t.report.Add(imports.Remark{
-			File:    o.Mapping.Name,
-			Line:    1,
-			Verdict: imports.Refused,
-			Code:    "mapping",
-			Text:    err.Error(),
-		})
+		t.report.Add(imports.Unreadable(o.Mapping.Name, "mapping", err))
 	}
 	if o.Config != nil {
 		t.config(*o.Config, "")
@@ -102,7 +96,7 @@ func (System) Translate(files []imports.File, o imports.Options) imports.Result 
 	for _, f := range files {
 		roots, err := imports.Read(f)
 		if err != nil {
-			t.refuse(f.Name, 1, "", "yaml", err)
+			t.report.Add(imports.Unreadable(f.Name, "yaml", err))
 		}
 		for _, root := range roots {
 			if isConfig(root) {
@@ -131,7 +125,8 @@ func (System) Translate(files []imports.File, o imports.Options) imports.Result 
 func (t *translator) config(f imports.File, directory string) {
 	roots, err := imports.Read(f)
 	if err != nil || len(roots) == 0 {
-		t.refuse(f.Name, 1, "", "yaml", cmp.Or(err, errors.New("the file is empty")))
+		err = cmp.Or(err, errors.New("the file is empty"))
+		t.report.Add(imports.Unreadable(f.Name, "yaml", err))
 		return
 	}
 	t.configs[directory] = roots[0]

@@ -74,10 +74,7 @@ func (tr *translator) translate(files []imports.File) imports.Result {
 	for _, f := range files {
 		documents, err := imports.Read(f)
 		if err != nil {
-			result.Report.Add(imports.Remark{
-				File: f.Name, Line: lineOf(err.Error()), Verdict: imports.Refused, Code: "yaml",
-				Text: err.Error(),
-			})
+			result.Report.Add(imports.Unreadable(f.Name, "yaml", err))
 		}
 		rules := Rules(f.Name, documents)
 		if len(rules) == 0 && err == nil {
@@ -108,16 +105,6 @@ func (tr *translator) translate(files []imports.File) imports.Result {
 		}
 	}
 	return result
-}
-
-var yamlLine = regexp.MustCompile(`line (\d+)`)
-
-func lineOf(text string) int {
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		return n
-	}
-	return 1
 }
 
 // rule translates one rule, nil when it is not.

@@ -137,6 +137,7 @@ func (t *Translation) Refuse(set *rule.Set, first int) {
 			t.Report.Add(imports.Remark{
 				File: from.file, Line: from.line, Rule: from.title,
 				Verdict: imports.Refused, Code: "refused", Text: text,
+				Mistake: mistake,
 			})
 		}
 	}

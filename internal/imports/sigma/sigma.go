@@ -99,13 +99,7 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 		}
 		p, err := ReadPipeline(f.Name, f.Data)
 		if err != nil {
-			report.Add(imports.Remark{
-				File:    f.Name,
-				Line:    1,
-				Verdict: imports.Refused,
-				Code:    "pipeline",
-				Text:    err.Error(),
-			})
+			report.Add(imports.Unreadable(f.Name, "pipeline", err))
 			continue
 		}
 		s.Options.Pipelines = append(s.Options.Pipelines, p)
@@ -245,8 +239,9 @@ func split(f File) (roots []*yaml.Node, err error) {
 func (t *Translation) read(f File) (filters []*yaml.Node) {
 	roots, err := split(f)
 	if err != nil {
-		t.remark(&document{file: f.Name, line: 1, title: "Sigma"}, imports.Refused, "yaml", "%s",
-			err)
+		m := imports.Unreadable(f.Name, "yaml", err)
+		m.Rule = "Sigma"
+		t.Report.Add(m)
 	}
 	file := &ruleFile{File: f}
 	for at, root := range roots {
@@ -378,7 +373,10 @@ func (t *Translation) translate(d *document) *yaml.Node {
 		return nil
 	}
 	if l := t.unprovided(d, nil); l != nil {
-		t.remark(d, imports.Skipped, Unprovided, "no source provides logs of %s", l)
+		t.Report.Add(imports.Remark{
+			File: d.file, Line: d.line, Rule: d.title, Verdict: imports.Skipped, Code: Unprovided,
+			Text: "no source provides logs of " + l.String(), Subject: l.String(),
+		})
 		return nil
 	}
 	if d.used && d.correlation == nil {
