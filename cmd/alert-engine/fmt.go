@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 )
 
 func newFmtCommand() *cobra.Command {
@@ -63,10 +64,6 @@ func formatFile(cmd *cobra.Command, name string, check bool) (changed bool, err 
 		_, err = cmd.OutOrStdout().Write(formatted)
 		return !bytes.Equal(text, formatted), err
 	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return false, err
-	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return false, err
@@ -76,7 +73,7 @@ func formatFile(cmd *cobra.Command, name string, check bool) (changed bool, err 
 		return false, err
 	}
 	if !check {
-		if err := os.WriteFile(name, formatted, info.Mode().Perm()); err != nil {
+		if err := atomicfile.Rewrite(name, formatted); err != nil {
 			return true, err
 		}
 	}

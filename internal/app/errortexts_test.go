@@ -79,7 +79,8 @@ func b(text string) { re.FindStringSubmatch(text) }`, "a", "b")
 	f(`func a(x, err error) bool { return x.Error() == err.Error() }`)
 }
 
-// decidedByText returns the names of the functions of a package that decide by the text of an error.
+// decidedByText returns the names of the functions of a package that decide by the text of an
+// error.
 func decidedByText(functions []*ast.FuncDecl) []string {
 	texts := map[string]map[string]bool{} // variables with the text of an error, by function
 	for _, f := range functions {

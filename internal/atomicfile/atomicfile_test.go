@@ -1,8 +1,10 @@
 package atomicfile
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -38,10 +40,50 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-func only(t *testing.T, dir, want string) {
+func only(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || entries[0].Name() != want {
-		t.Errorf("the directory has %v, %v", entries, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
 	}
+	if err != nil || !slices.Equal(names, want) {
+		t.Errorf("the directory has %v, %v", names, err)
+	}
+}
+
+// A rewritten file keeps its mode and its link; who has it open reads the old content to the end.
+func TestRewriteKeepsModeAndLink(t *testing.T) {
+	dir := t.TempDir()
+	name, link := filepath.Join(dir, "a.yml"), filepath.Join(dir, "link.yml")
+	if err := os.WriteFile(name, []byte("old content"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("a.yml", link); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := Rewrite(link, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if old, err := io.ReadAll(reader); err != nil || string(old) != "old content" {
+		t.Errorf("the reader got %q, %v", old, err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != "new" {
+		t.Errorf("the file has %q, %v", got, err)
+	}
+	if info, err := os.Lstat(name); err != nil || info.Mode() != 0o640 {
+		t.Errorf("the mode is %v, %v", info.Mode(), err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != "a.yml" {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if err := Rewrite(filepath.Join(dir, "gone"), nil); !os.IsNotExist(err) {
+		t.Errorf("a file that does not exist: %v", err)
+	}
+	only(t, dir, "a.yml", "link.yml")
 }

@@ -3,8 +3,8 @@ package safetext
 import "strings"
 
 // URL is a text that should be a URL, as an error may show it: the scheme and the host, on one
-// line. What may be secret is left out: the user, the password, and what follows the host. Of a long
-// word that is no host, such as a token, the first letters remain.
+// line. What may be secret is left out: the user, the password, and what follows the host. A long
+// word that is not a host, such as a token, is cut after its first letters.
 func URL(text string) string {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
