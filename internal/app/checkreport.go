@@ -76,7 +76,9 @@ type diagnostic struct {
 	Rule     string `json:"rule,omitempty"`
 }
 
-func (d diagnostic) text() string { return (&problem.Error{Problem: d.Problem, Hint: d.Hint}).Text() }
+func (d diagnostic) text() string {
+	return (&problem.Error{Problem: d.Problem, Hint: d.Hint}).Text()
+}
 
 func (r *Report) diagnostics() []diagnostic {
 	list := []diagnostic{}
