@@ -5,7 +5,7 @@
 #
 # Of the lines of code every Nth one is mutated, from the FIRST on; all without N. It is done to a
 # copy of the last commit. SKIP is an expression for tests to leave out, and the mutants that then
-# live have to be tried again without it.
+# live have to be tried again without it. ALSO are packages whose tests count, too.
 set -euo pipefail
 package=${1:?of a package, such as internal/window} n=${2:-1} first=${3:-1}
 copy=$(mktemp -d)
@@ -37,9 +37,14 @@ cat >"$copy/bin/git" <<END
 [ "\$1" = diff ] && set -- "\$@" --relative=$package
 exec $(command -v git) "\$@"
 END
-chmod +x "$copy/bin/git"
+cat >"$copy/bin/go" <<END
+#!/bin/sh
+[ "\$1" = test ] && set -- "\$@"$(printf ' %s' ${ALSO:-})
+exec $(command -v go) "\$@"
+END
+chmod +x "$copy/bin/git" "$copy/bin/go"
 export PATH="$copy/bin:$PATH"
 
 export GOFLAGS="${GOFLAGS:-} -short -failfast -vet=off${SKIP:+ -skip=$SKIP}"
 go run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash "./$package" \
-	--diff HEAD~1 --workers 1 --timeout-coefficient 10 --output-statuses lct
+	--coverpkg "./$package" --diff HEAD~1 --workers 1 --timeout-coefficient 10 --output-statuses lct

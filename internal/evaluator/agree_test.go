@@ -40,7 +40,7 @@ func TestEngineAgrees(t *testing.T) {
 	wanted, unwanted := regexp.MustCompile(*only), regexp.MustCompile(*skip)
 	n := *cases
 	if testing.Short() {
-		n /= 10
+		n /= 3
 	}
 	const shards = 4
 	for shard := range shards {
