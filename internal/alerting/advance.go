@@ -85,7 +85,7 @@ func (st *state) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	st.decideDue(rs)
 	st.expirations -= st.expireGroups(rs, st.expirations)
 	st.notifyDeferred(rs, d)
-	st.resolveRefusals(rs)
+	st.resolveRefusals(rs, rs.watermark)
 }
 
 // startRule notes when a rule began to look: with the oldest log, or the first time that was given.
@@ -193,12 +193,17 @@ func (st *state) decide(rs *ruleState, number uint32) {
 func (st *state) decideTo(rs *ruleState, number uint32, watermark int64) {
 	m := st.at(rs, number)
 	rs.touch(number, m.g)
+	ends := watermark + 1
+	if rs.refused.first != 0 {
+		ends = m.endsBy(watermark)
+	}
 	expired := m.expireKey(watermark)
 	if !expired {
 		m.sweep(watermark)
 	}
 	if expired || !rs.condition.KeepsKeys() && m.g.alert == nil && m.g.win.Empty() {
 		rs.drop(number)
+		rs.refused.madeRoom(ends)
 		st.live--
 		return
 	}

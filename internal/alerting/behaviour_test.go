@@ -569,7 +569,7 @@ func TestGroupLimitIsReported(t *testing.T) {
 	w.time(time.Hour)
 	w.notified(
 		"5m0s shop/Errors{service=a} resolved",
-		"59m50s shop/Errors{rule=shop/Errors,severity=warning} resolved",
+		"5m0s shop/Errors{rule=shop/Errors,severity=warning} resolved",
 	)
 }
 

@@ -55,6 +55,10 @@ func (st *state) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		}
 	}
 	number, ok := rs.groups.group(sc.bytes(h.key), likely)
+	if rs.refused.first != 0 { // a group that has ended makes room, also when it begins anew
+		st.expireBefore(rs, pt, h.reached)
+		number, ok = rs.groups.find(sc.bytes(h.key))
+	}
 	if ok && rs.groups.at(number).due <= watermark { // it has expired, and waits to be dropped
 		st.decide(rs, number)
 		number, ok = rs.groups.find(sc.bytes(h.key))

@@ -13,8 +13,9 @@ import (
 // may. Those it has go on as before; which groups a rule watches must never be a matter of chance.
 type refusals struct {
 	count    int64 // since the engine was made
-	first    int64 // event time of the first one of the present shortage
-	last     int64
+	first    int64 // event time of the first one read in the present shortage; 0 for none
+	last     int64 // event time of the newest one
+	room     int64 // since when there is room again, in event time; 0 while there is none
 	episodes uint32
 }
 
@@ -63,7 +64,8 @@ func (st *state) full(rs *ruleState) bool {
 // room says whether a rule may have another group for a hit, and counts it when it may not. Groups
 // that have ended by the time of the hit make room, and so do quiet ones that are only remembered.
 func (st *state) room(rs *ruleState, pt *partitionTime, h *hit) bool {
-	if st.full(rs) {
+	r := &rs.refused
+	if st.full(rs) || r.first != 0 {
 		st.expireBefore(rs, pt, h.reached)
 	}
 	if st.full(rs) {
@@ -77,16 +79,21 @@ func (st *state) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 		st.evictQuiet(rs)
 	}
 	if !st.full(rs) {
+		if rs.groups.live+1 >= rs.limit() {
+			r.room = 0
+		}
 		return true
 	}
-	r := &rs.refused
+	at := h.time
+	if rs.watermark != always { // one that comes too late is seen from the watermark on
+		at = max(at, rs.watermark+1)
+	}
 	r.count++
-	r.last = rs.lastMatch
+	r.last, r.room, rs.changed = max(r.last, at), 0, true
 	if r.first == 0 {
-		r.first = rs.lastMatch
+		r.first, r.last = at, at
 		r.episodes = max(r.episodes, rs.counters.last[limitKey].episode) + 1
 		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now()})
-		rs.changed = true
 		st.transitions = append(st.transitions, st.limitAlert(rs, models.AlertFiring, r.first))
 		st.opts.logger.Error("group limit reached: logs of further groups raise no alert",
 			"rule", rs.id, "groups", rs.groups.live, "limit", rs.limit(),
@@ -115,6 +122,7 @@ func (st *state) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 			st.decideTo(rs, n, to)
 		}
 	}
+	st.resolveRefusals(rs, to)
 }
 
 // evictQuiet forgets a part of the groups of a rule that are only kept because it matters since
@@ -143,21 +151,54 @@ func (st *state) evictQuiet(rs *ruleState) {
 	}
 	for _, q := range list[:n] {
 		rs.drop(q.number)
+		rs.refused.madeRoom(rs.watermark + 1)
 		st.live--
 		rs.evicted++
 	}
 }
 
+// endsBy is when a group of a rule that has refused others ends, if it does so until an instant: it
+// is decided from one instant to the next, where otherwise all is decided at once.
+func (m *machine) endsBy(decided int64) int64 {
+	if m.u.condition.KeepsKeys() {
+		return min(m.g.due, decided+1)
+	}
+	for last := int64(always); ; {
+		at, _ := m.nextDue()
+		if at > decided || at <= last {
+			return decided + 1
+		}
+		last = at
+		if m.sweep(at); m.g.alert == nil && m.g.win.Empty() {
+			return at
+		}
+	}
+}
+
+// madeRoom notes that a group was dropped that had ended at an instant.
+func (r *refusals) madeRoom(at int64) {
+	if r.first != 0 && (r.room == 0 || at < r.room) {
+		r.room = at
+	}
+}
+
 // resolveRefusals ends the alert about refused groups when there is room again, and none was
-// refused for as long as the rule looks back.
-func (st *state) resolveRefusals(rs *ruleState) {
+// refused for as long as the rule looks back; both as far as it is decided. It ends at the instant
+// of the later, so it does not matter how many logs were read at once.
+func (st *state) resolveRefusals(rs *ruleState, decided int64) {
 	r := &rs.refused
-	if r.first == 0 || st.full(rs) ||
-		rs.watermark < r.last+int64(rs.condition.Lookback()) {
+	if r.first == 0 || st.full(rs) {
 		return
 	}
-	st.transitions = append(st.transitions, st.limitAlert(rs, models.AlertResolved, rs.watermark+1))
-	r.first, rs.changed = 0, true
+	if r.room == 0 { // groups of other rules made it
+		r.room, rs.changed = decided+1, true
+	}
+	at := max(r.room, r.last+int64(rs.condition.Lookback()))
+	if at > decided {
+		return
+	}
+	st.transitions = append(st.transitions, st.limitAlert(rs, models.AlertResolved, at))
+	r.first, r.room, rs.changed = 0, 0, true
 }
 
 // limitAlert is the alert about refused groups: one for the rule, however many they are.

@@ -197,6 +197,7 @@ type savedRule struct {
 	Fired     int64      `json:"fired"`
 	Refused   int64      `json:"refused,omitempty"`
 	Shortage  [2]int64   `json:"shortage"`
+	Room      int64      `json:"room,omitempty"` // after a shortage, since when
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
@@ -216,6 +217,7 @@ func (rs *ruleState) save(full bool, put func(key, value []byte), del func(key [
 		Fired:     rs.fired,
 		Refused:   rs.refused.count,
 		Shortage:  [2]int64{rs.refused.first, rs.refused.last},
+		Room:      rs.refused.room,
 		Shortages: rs.refused.episodes,
 	}
 	for key, list := range rs.firingSpans {
@@ -584,6 +586,7 @@ func (rs *ruleState) restore(in *reader) {
 		count:    s.Refused,
 		first:    s.Shortage[0],
 		last:     s.Shortage[1],
+		room:     s.Room,
 		episodes: s.Shortages,
 	}
 	for _, p := range s.Spans {

@@ -303,8 +303,7 @@ func settled(alerts []models.Alert) []string {
 	fired := map[string]bool{}
 	for _, a := range alerts {
 		switch {
-		case strings.HasSuffix(a.Reason, reminded),
-			a.Labels["alertname"] == models.GroupLimitAlert:
+		case strings.HasSuffix(a.Reason, reminded):
 			continue
 		case a.State == models.AlertFiring:
 			fired[a.ID] = true

@@ -51,6 +51,8 @@ type Evaluation struct {
 	end   instant
 	done  map[string]*outcome // by rule
 	mutes map[muteKey]*mute
+
+	refusals map[string][]Transition // of the alert about refused groups, by rule
 }
 
 // Evaluate returns the transitions of all alerts. The logs are in the order of their places.
@@ -74,6 +76,8 @@ func newEvaluation(set *Rules, logs []*Log, course Course) *Evaluation {
 		end:   course.End.UnixNano(),
 		done:  map[string]*outcome{},
 		mutes: map[muteKey]*mute{},
+
+		refusals: map[string][]Transition{},
 	}
 	if !course.Began.IsZero() {
 		e.began = course.Began.UnixNano()
@@ -120,6 +124,7 @@ func (e *Evaluation) evaluate(r *rule.Rule) *outcome {
 		o.all = append(o.all, g.all...)
 		o.firing = append(o.firing, g.firing...)
 	}
+	o.notified = append(o.notified, e.refusals[r.ID()]...)
 	return o
 }
 
@@ -170,7 +175,6 @@ func (l *Log) seenWith(lateness int64) *Log {
 // groups sorts the logs of a rule by its groups.
 func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 	groups := map[string]*group{}
-	var ended []*group // to make room for others
 	get := func(labels map[string]string) *group {
 		key := keyOf(r.By, labels)
 		if groups[key] == nil {
@@ -186,21 +190,28 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			get(map[string]string{r.By[0].Name: member}).expected = true
 		}
 	}
-	for _, l := range logs {
+	room := &room{e: e, r: r, groups: groups}
+	// which groups there is room for depends on the order in which logs are read
+	read := slices.SortedStableFunc(slices.Values(logs), func(a, b *Log) int {
+		return cmp.Compare(a.Place, b.Place)
+	})
+	for _, l := range read {
 		if r.Match == nil || e.set.matches(r.Match, l) {
 			labels := e.set.labelsOf(r.By, l)
-			if len(groups) >= r.Limit && groups[keyOf(r.By, labels)] == nil {
-				if !newGroup(e, r, labels).looksAt(l) {
-					continue
+			key := keyOf(r.By, labels)
+			if !newGroup(e, r, labels).looksAt(l) { // which does not make a group known
+				if g := groups[key]; g != nil {
+					g.logs = append(g.logs, l)
 				}
-				if ended = append(ended, e.endedBefore(l, r, groups)...); len(groups) >= r.Limit {
-					continue
-				}
+				continue
 			}
-			g := get(labels)
-			g.logs = append(g.logs, l)
+			if room.admits(l, key) {
+				g := get(labels)
+				g.logs = append(g.logs, l)
+			}
 		}
 	}
+	room.close(e.end)
 	if r.Resolve.Match != nil {
 		for _, l := range logs {
 			if g := groups[keyOf(r.By, e.set.labelsOf(r.By, l))]; g != nil &&
@@ -209,7 +220,7 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			}
 		}
 	}
-	for i, g := range ended {
+	for i, g := range room.ended {
 		groups[fmt.Sprintf("%s\x02%d", keyOf(r.By, g.labels), i)] = g
 	}
 	oldest := logs
@@ -217,34 +228,12 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 		oldest = e.logs
 	}
 	for _, g := range groups {
+		sortByTime(g.logs)
 		if g.began = e.began; g.began == 0 && len(oldest) > 0 {
 			g.began = oldest[0].At
 		}
 	}
 	return groups
-}
-
-// endedBefore takes out the groups of a rule that have ended when a log comes: at the last instant
-// that is decided then.
-func (e *Evaluation) endedBefore(l *Log, r *rule.Rule, groups map[string]*group) (ended []*group) {
-	then := *e
-	then.end = max(l.At, l.Clock) - e.lateness(r) - 1
-	for key, g := range groups {
-		if len(g.logs) == 0 {
-			continue
-		}
-		now := newGroup(&then, r, g.labels)
-		now.logs, now.began = g.logs, g.logs[0].At
-		now.run()
-		holds := slices.ContainsFunc(g.logs, func(l *Log) bool {
-			return g.looksAt(l) && l.At+reach(r) > then.end
-		})
-		if !holds && !now.up && !now.waiting {
-			ended = append(ended, g)
-			delete(groups, key)
-		}
-	}
-	return ended
 }
 
 // labelsOf is the labels of the group that a log belongs to. One that the log does not have is left

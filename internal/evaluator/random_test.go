@@ -432,7 +432,8 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		}
 		if d.in(2) {
 			own["when"] = quoted(d.of("count() > 1", "max(x) > 2", "count(ev:a) > 1",
-				"count(ev:a) / count() > 50%", "distinct(u) > 1 or sum(x) > 5"))
+				"count(ev:a) / count() > 50%", "max(y) > 1 or sum(x) > 5",
+				"count(ev:a) > count(ev:b)", "avg(x, u:*) >= 2", "p50(x) > 2 and count() > 1"))
 		}
 		if d.in(2) {
 			own[d.of("for", "keep_firing_for", "resolve")] = d.of("5s", "10s", "30s", "1m")
@@ -754,10 +755,7 @@ func (d draw) scenario() scenario {
 	if d.in(3) {
 		s.partitions = 3
 	}
-	if f.limit {
-		s.partitions = 1
-	}
-	disorder, late := !f.limit && d.in(2), d.in(3)
+	disorder, late := d.in(2), d.in(3)
 	at := time.Duration(d.IntN(120)) * time.Second
 	logs := 1 + d.IntN(16)
 	if f.past {
