@@ -31,27 +31,25 @@ type correlation struct {
 	span    string
 	rules   []*document
 	aliases *yaml.Node
+	folds   map[*document]fold
+}
+
+// fold is a chained event_count as what it counts: so many events of a rule.
+type fold struct {
+	times int
+	of    *document
 }
 
 // correlation translates a correlation into the condition of a rule.
 func (t *Translation) correlation(d *document, node, n *yaml.Node) error {
-	c := &correlation{
-		t: t, d: d, node: node, aliases: imports.Get(node, "aliases"),
-		kind: imports.Value(node, "type"), span: imports.Value(node, "timespan"),
-	}
+	c := t.correlationOf(d, node)
 	switch {
 	case strings.HasSuffix(c.span, "M"):
 		return fmt.Errorf("timespan %q: months differ in length; write days", c.span)
 	case !timespan.MatchString(c.span):
 		return fmt.Errorf("timespan %q is not a duration", c.span)
 	}
-	// an extended condition names rules that the list may leave out
-	names := imports.Values(node, "rules")
-	for _, name := range conditionNames(imports.Get(node, "condition")) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
+	names := referred(node)
 	if len(names) == 0 || len(names) > maxRefers {
 		return fmt.Errorf("it names %d rules; 1 to %d are possible", len(names), maxRefers)
 	}
@@ -72,8 +70,9 @@ func (t *Translation) correlation(d *document, node, n *yaml.Node) error {
 	if topics := c.topics(); len(topics) > 0 {
 		imports.Set(n, "source", imports.Texts(topics...))
 	}
+	c.fold()
 	switch {
-	case chained == len(c.rules):
+	case chained == len(c.rules) && len(c.folds) == 0:
 		return c.overAlerts(n)
 	case c.kind == "temporal_ordered":
 		return c.ordered(n)
@@ -81,6 +80,85 @@ func (t *Translation) correlation(d *document, node, n *yaml.Node) error {
 		return fmt.Errorf("it counts a correlation together with events, which is not supported")
 	}
 	return c.overEvents(n)
+}
+
+func (t *Translation) correlationOf(d *document, node *yaml.Node) *correlation {
+	return &correlation{
+		t: t, d: d, node: node, aliases: imports.Get(node, "aliases"),
+		kind: imports.Value(node, "type"), span: imports.Value(node, "timespan"),
+	}
+}
+
+// referred are the names of the rules that a correlation refers to. An extended condition names
+// rules that the list may leave out.
+func referred(node *yaml.Node) []string {
+	names := imports.Values(node, "rules")
+	for _, name := range conditionNames(imports.Get(node, "condition")) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fold finds the chained rules that need no alert of their own, since their events can be counted
+// instead.
+func (c *correlation) fold() {
+	c.folds = map[*document]fold{}
+	chained := 0
+	for _, r := range c.rules {
+		if r.correlation == nil {
+			continue
+		}
+		chained++
+		f, ok := c.counted(r)
+		same := imports.Value(r.correlation, "timespan") == c.span
+		if ok && (c.kind == "temporal_ordered" || c.kind == "temporal" && same) {
+			c.folds[r] = f
+		}
+	}
+	if chained == len(c.rules) && len(c.folds) < chained {
+		c.folds = nil // it is about alerts
+	}
+}
+
+// counted is a chained event_count with a lower bound alone, and with the groups of this
+// correlation.
+func (c *correlation) counted(r *document) (fold, bool) {
+	condition := imports.Get(r.correlation, "condition")
+	names := imports.Values(r.correlation, "rules")
+	if imports.Value(r.correlation, "type") != "event_count" || len(names) != 1 ||
+		condition == nil || condition.Kind != yaml.MappingNode || len(condition.Content) != 2 ||
+		!slices.Equal(imports.Values(r.correlation, "group-by"), c.groupBy()) ||
+		c.aliases != nil || imports.Get(r.correlation, "aliases") != nil {
+		return fold{}, false
+	}
+	f := fold{of: c.t.byName[names[0]]}
+	if least, err := strconv.Atoi(imports.Value(condition, "gte")); err == nil {
+		f.times = least
+	}
+	if more, err := strconv.Atoi(imports.Value(condition, "gt")); err == nil {
+		f.times = more + 1
+	}
+	return f, f.times >= 1 && f.of != nil && f.of.correlation == nil
+}
+
+// folded says whether all correlations that refer to a chained one count its events instead of its
+// alerts.
+func (t *Translation) folded(d *document) bool {
+	for _, above := range d.above {
+		c := t.correlationOf(above, above.correlation)
+		for _, name := range referred(above.correlation) {
+			if r := t.byName[name]; r != nil {
+				c.rules = append(c.rules, r)
+			}
+		}
+		c.fold()
+		if _, ok := c.folds[d]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // circular says whether a correlation refers to one of those above it.
@@ -198,6 +276,17 @@ func (c *correlation) overEvents(n *yaml.Node) error {
 	match := imports.Map()
 	selections, terms := map[string]*document{}, map[*document]string{}
 	for i, r := range c.rules {
+		if f, ok := c.folds[r]; ok {
+			det, err := c.detection(f.of)
+			if err != nil {
+				return err
+			}
+			imports.Set(match, ruleName(i), det)
+			selections[ruleName(i)] = f.of
+			terms[r] = fmt.Sprintf("count($%s) >= %d", ruleName(i), f.times)
+			c.together(r)
+			continue
+		}
 		if r.correlation != nil {
 			if strings.ContainsAny(r.title, "\"\\") {
 				return fmt.Errorf("the title of %q has a quote or a backslash", r.title)
@@ -315,23 +404,23 @@ func (c *correlation) step(r *document) (times int, of *document, err error) {
 	if chained == nil {
 		return 1, r, nil
 	}
-	names := imports.Values(chained, "rules")
-	condition := imports.Get(chained, "condition")
-	least, _ := strconv.Atoi(imports.Value(condition, "gte"))
-	if more, err := strconv.Atoi(imports.Value(condition, "gt")); err == nil {
-		least = more + 1
-	}
-	same := slices.Equal(imports.Values(chained, "group-by"), c.groupBy())
-	if imports.Value(chained, "type") != "event_count" || len(names) != 1 || least < 1 || !same ||
-		c.t.byName[names[0]] == nil || c.t.byName[names[0]].correlation != nil {
+	f, ok := c.folds[r]
+	if !ok {
 		return 0, nil, fmt.Errorf("of a chain, temporal_ordered takes an event_count of one rule "+
 			"with gte and the same group-by, and %q is none", r.title)
 	}
-	if imports.Value(chained, "timespan") != c.span {
-		c.t.remark(c.d, imports.Differs, "chain", "the events of %q count within %s, its own "+
-			"timespan being %s", r.title, c.span, imports.Value(chained, "timespan"))
+	c.together(r)
+	return f.times, f.of, nil
+}
+
+// together says how the events of a folded rule count.
+func (c *correlation) together(r *document) {
+	own := ""
+	if span := imports.Value(r.correlation, "timespan"); span != c.span {
+		own = ", its own timespan being " + span
 	}
-	return least, c.t.byName[names[0]], nil
+	c.t.remark(c.d, imports.Differs, "chain", "the events of %q count within the same %s as "+
+		"those of the others%s", r.title, c.span, own)
 }
 
 // when is the condition over the rules, each of which has a term that says that it happened.
@@ -455,20 +544,121 @@ var expressionWord = regexp.MustCompile(`[()]|[^\s()]+`)
 
 // expression translates an expression over the names of rules.
 func (c *correlation) expression(text string, terms map[*document]string) (string, error) {
-	var parts []string
-	for _, word := range expressionWord.FindAllString(text, -1) {
-		switch strings.ToLower(word) {
-		case "and", "or", "not", "(", ")":
-			parts = append(parts, strings.ToLower(word))
+	p := &expression{c: c, words: expressionWord.FindAllString(text, -1), terms: terms}
+	when, err := p.or(0)
+	switch {
+	case err != nil:
+		return "", err
+	case len(p.words) > 0:
+		return "", fmt.Errorf("its condition has a %q too many", p.words[0])
+	}
+	if p.negated {
+		c.t.remark(c.d, imports.Differs, "not", "a rule behind not counts as absent until it "+
+			"happens, so an event of it that comes later does not take the alert back")
+	}
+	return when, nil
+}
+
+// expression is an expression that is being read.
+type expression struct {
+	c       *correlation
+	words   []string // that are left
+	terms   map[*document]string
+	not     bool // what is read is the opposite
+	negated bool // a rule stands behind not
+}
+
+// maxExpression bounds the nesting of an expression.
+const maxExpression = 50
+
+func (p *expression) next(word string) bool {
+	if len(p.words) == 0 || !strings.EqualFold(p.words[0], word) {
+		return false
+	}
+	p.words = p.words[1:]
+	return true
+}
+
+func (p *expression) or(depth int) (string, error) {
+	join := " or "
+	if p.not {
+		join = " and "
+	}
+	return p.list("or", join, depth, p.and)
+}
+
+func (p *expression) and(depth int) (string, error) {
+	join := " and "
+	if p.not {
+		join = " or "
+	}
+	return p.list("and", join, depth, p.one)
+}
+
+// list reads parts with a word between them. What joins them is in parentheses where it is or.
+func (p *expression) list(
+	word, join string, depth int, part func(depth int) (string, error),
+) (string, error) {
+	var of []string
+	for {
+		text, err := part(depth)
+		if err != nil {
+			return "", err
+		}
+		of = append(of, text)
+		if p.next(word) {
 			continue
 		}
-		term, ok := terms[c.t.byName[word]]
-		if !ok {
-			return "", fmt.Errorf("its condition names %q, which is no rule", word)
+		if len(of) == 1 {
+			return of[0], nil
 		}
-		parts = append(parts, term)
+		if join == " or " && (depth > 0 || word == "and") {
+			return "(" + strings.Join(of, join) + ")", nil
+		}
+		return strings.Join(of, join), nil
 	}
-	return strings.Join(parts, " "), nil
+}
+
+func (p *expression) one(depth int) (string, error) {
+	switch {
+	case depth > maxExpression:
+		return "", fmt.Errorf("its condition is nested too deeply")
+	case p.next("not"):
+		p.not = !p.not
+		text, err := p.one(depth + 1)
+		p.not = !p.not
+		return text, err
+	case p.next("("):
+		text, err := p.or(depth + 1)
+		if err == nil && !p.next(")") {
+			err = fmt.Errorf("its condition has a parenthesis that is never closed")
+		}
+		return text, err
+	case len(p.words) == 0:
+		return "", fmt.Errorf("its condition ends where a rule is missing")
+	}
+	name := p.words[0]
+	p.words = p.words[1:]
+	term, ok := p.terms[p.c.t.byName[name]]
+	if !ok {
+		return "", fmt.Errorf("its condition names %q, which is no rule", name)
+	}
+	if !p.not {
+		return term, nil
+	}
+	p.negated = true
+	left, right, ok := strings.Cut(term, " > ")
+	op := " <= "
+	if !ok {
+		left, right, ok = strings.Cut(term, " >= ")
+		op = " < "
+	}
+	if !ok || !strings.HasPrefix(term, "count(") {
+		return "not " + term, nil
+	}
+	// a count that may be none is known only after a window; a number of nothing is added so that
+	// it is known at once
+	return left + op + right + " + 0 / count()", nil
 }
 
 // conditionNames are the rules that an extended condition names.

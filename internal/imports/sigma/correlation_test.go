@@ -34,8 +34,10 @@ func last(t *testing.T, text string) *rule.Rule {
 func TestCorrelationTypes(t *testing.T) {
 	f := func(correlation, want string) {
 		t.Helper()
-		r := last(t, loginRules+"title: C\ncorrelation: {timespan: 5m, group-by: [user], "+
-			correlation+"}")
+		if !strings.Contains(correlation, "timespan") {
+			correlation += ", timespan: 5m"
+		}
+		r := last(t, loginRules+"title: C\ncorrelation: {group-by: [user], "+correlation+"}")
 		got := r.WhenText
 		for _, step := range r.Sequence {
 			got += fmt.Sprint(step.Times, " ")
@@ -52,13 +54,20 @@ func TestCorrelationTypes(t *testing.T) {
 	f("type: temporal, rules: [failed, ok], condition: {gte: 1}",
 		"(count($rule_1) > 0 or count($rule_2) > 0)")
 	f("type: temporal, rules: [failed, ok], condition: failed and not ok",
-		"count($rule_1) > 0 and not count($rule_2) > 0")
+		"count($rule_1) > 0 and count($rule_2) <= 0 + 0 / count()")
+	f("type: temporal, rules: [failed, ok], condition: not (ok and not failed) and ok",
+		"(count($rule_2) <= 0 + 0 / count() or count($rule_1) > 0) and count($rule_2) > 0")
+	f("type: temporal, rules: [failed, ok], condition: (failed or ok) and ok",
+		"(count($rule_1) > 0 or count($rule_2) > 0) and count($rule_2) > 0")
 	f("type: temporal, condition: failed or ok", "count($rule_1) > 0 or count($rule_2) > 0")
-	f("type: temporal, rules: [many, ok]", `firing("Many") and count($rule_2) > 0`)
+	f("type: temporal, rules: [many, ok]", "count($rule_1) >= 3 and count($rule_2) > 0")
+	f("type: temporal, rules: [many]", "count($rule_1) >= 3")
+	f("type: temporal, rules: [many, ok], timespan: 1h",
+		`firing("Many") and count($rule_2) > 0`)
 	f("type: temporal_ordered, rules: [failed, ok]", "1 1")
 	f("type: temporal_ordered, rules: [many, ok]", "3 1")
 	f("type: event_count, rules: [many], condition: {gte: 2}", "count() >= 2")
-	f("type: temporal, rules: [many], condition: {gte: 1}", "count($rule_1) > 0")
+	f("type: temporal, rules: [many], timespan: 1h, condition: {gte: 1}", "count($rule_1) > 0")
 }
 
 // A correlation that another one counts has alerts, but they are not notified.
@@ -70,6 +79,29 @@ func TestChainedCorrelationIsASignal(t *testing.T) {
 	if many.Mode != rule.Signal || chain.Source != "alerts" ||
 		chain.By[0].Fields[0] != "fields.user" {
 		t.Errorf("got %+v", chain)
+	}
+}
+
+// A chained event_count whose events are counted instead has no alert of its own.
+func TestFoldedCorrelationHasNoAlert(t *testing.T) {
+	for correlation, rules := range map[string]int{
+		"type: temporal_ordered, rules: [many, ok], timespan: 5m":     1,
+		"type: temporal_ordered, rules: [many, ok], timespan: 1h":     1,
+		"type: temporal, rules: [many, ok], timespan: 5m":             1,
+		"type: temporal, rules: [many, ok], timespan: 1h":             2,
+		"type: temporal, rules: [many], generate: true, timespan: 5m": 2,
+	} {
+		set := load(t, Options{}, loginRules+"title: C\ncorrelation: {group-by: [user], "+
+			correlation+"}")
+		var names []string
+		for _, r := range set.Rules {
+			if r.Name != "Ok" {
+				names = append(names, r.Name)
+			}
+		}
+		if len(names) != rules {
+			t.Errorf("%s: got %q", correlation, names)
+		}
 	}
 }
 

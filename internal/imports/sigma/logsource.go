@@ -24,6 +24,12 @@ func (s *Source) fits(l *logsource) bool {
 	return same(s.Product, l.product) && same(s.Category, l.category) && same(s.Service, l.service)
 }
 
+// covers says whether the logs of another logsource are among those of l.
+func (l *logsource) covers(other logsource) bool {
+	s := Source{Product: l.product, Category: l.category, Service: l.service}
+	return s.fits(&other)
+}
+
 // String is "windows/process_creation".
 func (l *logsource) String() string {
 	parts := slices.DeleteFunc([]string{l.product, l.category, l.service},

@@ -136,9 +136,10 @@ type document struct {
 	generate    bool       // an alert of the rules of a correlation, too
 	logs        logsource
 	filters     []*yaml.Node
-	referred    bool       // to by a correlation, which translates it too
-	used        bool       // by a correlation, and without an alert of its own
-	kept        *yaml.Node // of a document that is referred to, once its file is parsed
+	referred    bool        // to by a correlation, which translates it too
+	above       []*document // the correlations that refer to it
+	used        bool        // by a correlation, and without an alert of its own
+	kept        *yaml.Node  // of a document that is referred to, once its file is parsed
 }
 
 // Translation is the translation of the rules of some files. Documents makes them one after the
@@ -163,7 +164,7 @@ type place struct {
 // Read reads files, and finds the references among their rules.
 func Read(files []File, opt Options) *Translation {
 	t := &Translation{opt: opt, Report: &imports.Report{}, byName: map[string]*document{}}
-	var filters []*yaml.Node
+	var filters []filterDocument
 	for _, f := range files {
 		filters = append(filters, t.read(f)...)
 	}
@@ -211,32 +212,39 @@ func (t *Translation) remark(d *document, v imports.Verdict, code, format string
 	})
 }
 
-// split are the documents of a file. action: global gives its keys to those that follow.
+// split are the documents of a file. action: global gives its keys to those that follow, and
+// action: repeat takes those of the document before it.
 func split(f File) (roots []*yaml.Node, err error) {
 	documents, err := imports.Read(f)
-	var global *yaml.Node
+	var global, before *yaml.Node
 	for _, root := range documents {
 		if root.Kind != yaml.MappingNode {
 			continue
 		}
 		switch imports.Value(root, "action") {
 		case "global":
-			global = root
+			global, before = root, root
 			continue
 		case "reset":
 			global = nil
 			continue
+		case "repeat":
+			if before != nil {
+				root = without(merged(before, root), "action")
+			}
+		default:
+			if global != nil {
+				root = merged(global, root)
+			}
 		}
-		if global != nil {
-			root = merged(global, root)
-		}
+		before = root
 		roots = append(roots, root)
 	}
 	return roots, err
 }
 
 // read notes what there is in a file, and returns its filters.
-func (t *Translation) read(f File) (filters []*yaml.Node) {
+func (t *Translation) read(f File) (filters []filterDocument) {
 	roots, err := split(f)
 	if err != nil {
 		m := imports.Unreadable(f.Name, "yaml", err)
@@ -255,7 +263,7 @@ func (t *Translation) read(f File) (filters []*yaml.Node) {
 		}
 		d.title = cmp.Or(imports.Value(root, "title"), strings.TrimSpace("Sigma "+d.id))
 		if filter := imports.Get(root, "filter"); filter != nil {
-			filters = append(filters, filter)
+			filters = append(filters, filterDocument{d.logs, filter})
 			continue
 		}
 		if !d.detection && d.correlation == nil {
@@ -311,29 +319,55 @@ func filtered(root *yaml.Node, filters []*yaml.Node) *yaml.Node {
 	return root
 }
 
-// merged is a mapping with the keys of another one that it does not have.
-func merged(global, own *yaml.Node) *yaml.Node {
+// merged is a mapping with the keys of another one that it does not have, and so are the mappings
+// that both have.
+func merged(base, own *yaml.Node) *yaml.Node {
 	m := *own
 	m.Content = slices.Clone(own.Content)
-	for i := 0; i+1 < len(global.Content); i += 2 {
-		if k := global.Content[i]; k.Value != "action" && imports.Get(own, k.Value) == nil {
-			m.Content = append(m.Content, k, global.Content[i+1])
+	for i := 0; i+1 < len(base.Content); i += 2 {
+		key, value := base.Content[i], base.Content[i+1]
+		mine := imports.Get(own, key.Value)
+		switch {
+		case key.Value == "action":
+		case mine == nil:
+			m.Content = append(m.Content, key, value)
+		case mine.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode:
+			m = *replaced(&m, key.Value, merged(value, mine))
 		}
 	}
 	return &m
 }
 
-// filter joins filters with the rules that they name.
-func (t *Translation) filter(filters []*yaml.Node) {
+// filterDocument is a filter, and the logs that it is about.
+type filterDocument struct {
+	logs   logsource
+	filter *yaml.Node
+}
+
+// filter joins filters with the rules that they name and whose logs they are about.
+func (t *Translation) filter(filters []filterDocument) {
 	for _, f := range filters {
-		targets := imports.Values(f, "rules")
+		targets := imports.Values(f.filter, "rules")
+		everything := len(targets) == 1 && strings.EqualFold(targets[0], "any")
 		for d := range t.documents {
-			if d.detection && (slices.Contains(targets, d.id) || slices.Contains(targets, d.name) ||
-				slices.Contains(targets, "any")) {
-				d.filters = append(d.filters, f)
+			if d.detection && f.logs.covers(d.logs) && (everything ||
+				slices.Contains(targets, d.id) || slices.Contains(targets, d.name)) {
+				d.filters = append(d.filters, f.filter)
 			}
 		}
 	}
+}
+
+// without is a mapping without a key.
+func without(m *yaml.Node, key string) *yaml.Node {
+	other := *m
+	other.Content = nil
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value != key {
+			other.Content = append(other.Content, m.Content[i], m.Content[i+1])
+		}
+	}
+	return &other
 }
 
 // replaced is a mapping with another value of a key.
@@ -360,6 +394,7 @@ func (t *Translation) references() {
 			conditionNames(imports.Get(c, "condition"))...) {
 			if r := t.byName[name]; r != nil {
 				r.referred = true
+				r.above = append(r.above, d)
 				r.used = r.used || imports.Value(c, "generate") != "true" && !d.generate
 			}
 		}
@@ -379,7 +414,7 @@ func (t *Translation) translate(d *document) *yaml.Node {
 		})
 		return nil
 	}
-	if d.used && d.correlation == nil {
+	if d.used && (d.correlation == nil || t.folded(d)) {
 		t.remark(d, imports.Exact, "", "counted by a correlation, without an alert of its own")
 		return nil
 	}

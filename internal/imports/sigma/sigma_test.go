@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +225,66 @@ filter:
 	f(`{"user":"bob"}`, false)
 	f(`{"user":"bo*"}`, true)
 	f(`{"user":"bo*","host":"test"}`, false)
+}
+
+// action: global gives its mappings to the documents that follow, and repeat those of the one
+// before, however deep they are.
+func TestActionsMergeDocuments(t *testing.T) {
+	set := load(t, Options{}, `action: global
+title: Global
+level: low
+detection: {condition: s}
+---
+logsource: {product: a}
+detection: {s: {event: one}}
+---
+action: repeat
+title: Repeated
+detection: {s: {event: two}}
+---
+action: reset
+---
+title: Own
+detection: {s: {event: three}, condition: s}
+`)
+	if len(set.Rules) != 3 {
+		t.Fatalf("%d rules are read", len(set.Rules))
+	}
+	for i, event := range []string{"one", "two", "three"} {
+		if !holds(t, set.Rules[i], `{"event":"`+event+`"}`) ||
+			holds(t, set.Rules[i], `{"event":"other"}`) {
+			t.Errorf("rule %d is %s", i, set.Rules[i].MatchText)
+		}
+	}
+	if set.Rules[1].Name != "Repeated" || set.Rules[1].Labels["severity"] != "low" {
+		t.Errorf("the repeated rule is %+v", set.Rules[1])
+	}
+}
+
+// A filter is for rules about the logs that it is about, whatever rules it names.
+func TestFiltersHaveLogsources(t *testing.T) {
+	const rules = `title: R
+name: r
+logsource: {product: app, service: auth}
+detection: {s: {event: failed}, condition: s}
+---
+title: F
+logsource: {%s}
+filter: {rules: %s, f: {user: svc}, condition: not f}
+`
+	for _, c := range []struct {
+		logs, of string
+		filtered bool
+	}{
+		{"product: app", "any", true},
+		{"product: app, service: auth", "[r]", true},
+		{"product: app, service: other", "any", false},
+		{"product: app, service: other", "[r]", false},
+		{"category: login", "any", false},
+	} {
+		set := load(t, Options{}, fmt.Sprintf(rules, c.logs, c.of))
+		if holds(t, set.Rules[0], `{"event":"failed","user":"svc"}`) == c.filtered {
+			t.Errorf("%s of %s: filtered is not %t", c.logs, c.of, c.filtered)
+		}
+	}
 }

@@ -20,6 +20,13 @@ type names struct {
 	open      string              // json or logfmt, once a pipe unpacks whatever there is
 	from      string              // what it unpacks
 	members   map[string][]string // that are asked of json and logfmt
+	dropped   []string            // fields that a pipe has removed
+	kept      []string            // the fields that a pipe has left; nil for all
+}
+
+// gone says whether a pipe has removed a field.
+func (n *names) gone(name string) bool {
+	return slices.Contains(n.dropped, name) || n.kept != nil && !slices.Contains(n.kept, name)
 }
 
 // field is the field that a name means; "" is the message.
@@ -68,10 +75,26 @@ func absent(field string) tree.Node {
 }
 
 func equal(field, value string) tree.Node {
-	if value == "" {
+	switch {
+	case value == "":
 		return absent(field)
+	case field == "line": // of which a plain value is a part
+		expr := `^(?s:` + regexp.QuoteMeta(value) + `)$`
+		return tree.Leaf{Field: field, Mods: "re", Values: []string{expr}}
 	}
 	return tree.Leaf{Field: field, Mods: "cased", Values: []string{tree.Escape(value)}}
+}
+
+// oneOf is the condition that a field has one of some values.
+func oneOf(field string, values []string) tree.Node {
+	if field != "line" && !slices.Contains(values, "") {
+		return tree.Leaf{Field: field, Mods: "cased", Values: escaped(values)}
+	}
+	of := make([]tree.Node, len(values))
+	for i, v := range values {
+		of[i] = equal(field, v)
+	}
+	return tree.Any(of...)
 }
 
 func (n *names) present(field string) tree.Node {
@@ -82,6 +105,9 @@ func (n *names) number(text string) bool {
 	_, ok := number.Parse([]byte(text))
 	return ok
 }
+
+// isTokenRune says whether a character belongs to a word.
+func isTokenRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // words is the condition that a text occurs in a field as it is written, with whole words at its
 // ends.
@@ -94,8 +120,7 @@ func (n *names) words(field, text string, quoted, prefix, fold bool) (tree.Node,
 	if text == "" && quoted && !prefix {
 		return absent(name), nil
 	}
-	inner := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
-	plain := !strings.ContainsFunc(text, func(r rune) bool { return !inner(r) })
+	plain := !strings.ContainsFunc(text, func(r rune) bool { return !isTokenRune(r) })
 	switch {
 	case prefix && text == "":
 		return tree.Leaf{Field: name, Values: []string{"?*"}}, nil
@@ -108,7 +133,7 @@ func (n *names) words(field, text string, quoted, prefix, fold bool) (tree.Node,
 		return tree.Leaf{Field: name, Mods: "re", Values: []string{expr}}, nil
 	case plain:
 		return tree.Leaf{Field: name, Mods: "word" + mods, Values: []string{text}}, nil
-	case !strings.ContainsFunc(text, inner):
+	case !strings.ContainsFunc(text, isTokenRune):
 		return tree.Leaf{
 			Field:  name,
 			Mods:   "contains" + mods,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -140,7 +141,17 @@ type query struct {
 	scanner
 	names *names
 	// of _time, once it has been seen; 0 for none
-	window durationText
+	window  durationText
+	remarks []remark
+}
+
+// remark is a difference that the report names.
+type remark struct{ code, text string }
+
+func (q *query) remark(code, text string) {
+	if !slices.Contains(q.remarks, remark{code, text}) {
+		q.remarks = append(q.remarks, remark{code, text})
+	}
 }
 
 type durationText struct {
@@ -158,6 +169,7 @@ func (q *query) or(field string, depth int) (tree.Node, error) {
 		return nil, q.fail("the query is nested too deeply")
 	}
 	var of []tree.Node
+	given := q.window.given
 	for {
 		n, err := q.and(field, depth)
 		if err != nil {
@@ -165,6 +177,11 @@ func (q *query) or(field string, depth int) (tree.Node, error) {
 		}
 		of = append(of, n)
 		if !q.keyword("or") {
+			if len(of) > 1 && q.window.given && !given {
+				q.remark("time-or", "_time stands on one side of or, so there the other side "+
+					"reads logs of any time; here both read those of the window. "+
+					"Write _time:"+q.window.text+" (... or ...)")
+			}
 			return tree.Any(of...), nil
 		}
 	}
@@ -195,9 +212,13 @@ func (q *query) not(field string, depth int) (tree.Node, error) {
 		return nil, q.fail("the query is nested too deeply")
 	}
 	if q.take("!") || q.keyword("not") || q.take("-") {
+		given := q.window.given
 		n, err := q.not(field, depth+1)
 		if err != nil {
 			return nil, err
+		}
+		if q.window.given && !given {
+			return nil, q.fail("the opposite of _time is not translated")
 		}
 		return tree.Negate(n), nil
 	}
@@ -309,7 +330,17 @@ func (q *query) streams() (tree.Node, error) {
 		field := q.names.field(name)
 		switch {
 		case q.keyword("in"), q.keyword("not_in"):
-			return nil, q.fail("in() among streams is not translated")
+			n, err := q.streamList(field, q.text[q.i-len("not_in"):q.i] == "not_in")
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, n)
+			if q.keyword("or") {
+				alternatives, all = append(alternatives, tree.All(all...)), nil
+			} else if !q.take(",") && !q.is("}") {
+				return nil, q.fail("} is expected")
+			}
+			continue
 		}
 		var op string
 		for _, o := range []string{"=~", "!=", "!~", "="} {
@@ -334,6 +365,31 @@ func (q *query) streams() (tree.Node, error) {
 		}
 	}
 	return tree.Any(append(alternatives, tree.All(all...))...), nil
+}
+
+// streamList reads ("a", "b") of in and not_in.
+func (q *query) streamList(field string, negate bool) (tree.Node, error) {
+	if !q.take("(") {
+		return nil, q.fail("( is expected")
+	}
+	var values []string
+	for !q.take(")") {
+		text, _, err := q.token()
+		if err != nil {
+			return nil, err
+		}
+		if values = append(values, text); !q.take(",") && !q.is(")") {
+			return nil, q.fail(") is expected")
+		}
+	}
+	if len(values) == 0 {
+		return nil, q.fail("the list is empty")
+	}
+	n := oneOf(field, values)
+	if negate {
+		n = tree.Negate(n)
+	}
+	return n, nil
 }
 
 func streamMatch(field, op, text string) (tree.Node, error) {
@@ -390,6 +446,10 @@ func (q *query) compare(field, op string) (tree.Node, error) {
 	if _, err := strconv.ParseFloat(text, 64); err != nil {
 		if !q.names.number(text) {
 			return nil, q.fail("%s%s compares texts, which is not translated", op, text)
+		}
+		if _, err := duration.Parse(text); err == nil {
+			q.remark("units", "there a number without a unit counts as nanoseconds beside "+
+				text+"; here as milliseconds")
 		}
 	}
 	mod := map[string]string{">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[op]
@@ -461,7 +521,7 @@ func (q *query) call(field string) (tree.Node, error) {
 	}
 	switch name {
 	case "in":
-		return tree.Leaf{Field: own, Mods: "cased", Values: escaped(args)}, nil
+		return oneOf(own, args), nil
 	case "exact", "eq":
 		if len(args) == 1 && wild[0] {
 			return beginsWith(own, args[0]), nil
@@ -472,7 +532,18 @@ func (q *query) call(field string) (tree.Node, error) {
 	case "eq_field":
 		if len(args) == 1 {
 			other := q.names.field(args[0])
-			return tree.Leaf{Field: own, Mods: "fieldref|cased", Values: []string{other}}, nil
+			return tree.Any(
+				tree.Leaf{Field: own, Mods: "fieldref|cased", Values: []string{other}},
+				tree.All(absent(own), absent(other)),
+			), nil
+		}
+	case "seq":
+		if len(args) > 0 && !slices.Contains(args, "") && !slices.Contains(wild, true) {
+			return sequence(own, args), nil
+		}
+	case "len_range":
+		if len(args) == 2 {
+			return q.length(own, args)
 		}
 	case "i":
 		if len(args) == 1 {
@@ -501,6 +572,57 @@ func (q *query) call(field string) (tree.Node, error) {
 
 func beginsWith(field, text string) tree.Node {
 	return tree.Leaf{Field: field, Mods: "startswith|cased", Values: []string{tree.Escape(text)}}
+}
+
+// sequence is the condition that phrases of whole words occur one after the other.
+func sequence(field string, phrases []string) tree.Node {
+	var parts []string
+	for _, p := range phrases {
+		before, after := "", ""
+		if r, _ := utf8.DecodeRuneInString(p); isTokenRune(r) {
+			before = `(?:^|[^\pL\pN_])`
+		}
+		if r, _ := utf8.DecodeLastRuneInString(p); isTokenRune(r) {
+			after = `(?:$|[^\pL\pN_])`
+		}
+		parts = append(parts, before+regexp.QuoteMeta(p)+after)
+	}
+	// the border of a word may be that of the next one, too
+	expr := "(?s)" + strings.Join(parts, `(?:.*[^\pL\pN_])?`)
+	expr = strings.ReplaceAll(expr, `(?:$|[^\pL\pN_])(?:.*[^\pL\pN_])?(?:^|[^\pL\pN_])`,
+		`(?:[^\pL\pN_]|[^\pL\pN_].*[^\pL\pN_])`)
+	return tree.Leaf{Field: field, Mods: "re", Values: []string{expr}}
+}
+
+// maxRepeat is the largest number of repetitions in an expression.
+const maxRepeat = 1000
+
+// length is len_range(a, b), in characters.
+func (q *query) length(field string, args []string) (tree.Node, error) {
+	var ends [2]int
+	for i, a := range args {
+		n, err := strconv.Atoi(a)
+		if i == 1 && strings.EqualFold(strings.TrimLeft(a, "+"), "inf") {
+			n, err = -1, nil
+		}
+		if err != nil || n > maxRepeat || n < 0 && i == 0 {
+			return nil, q.fail("len_range is translated for lengths up to %d", maxRepeat)
+		}
+		ends[i] = n
+	}
+	upper := ""
+	if ends[1] >= 0 {
+		upper = strconv.Itoa(ends[1])
+	}
+	if ends[1] >= 0 && ends[1] < ends[0] {
+		return nil, q.fail("len_range is empty")
+	}
+	expr := `^(?s:.{` + strconv.Itoa(ends[0]) + `,` + upper + `})$`
+	n := tree.Node(tree.Leaf{Field: field, Mods: "re", Values: []string{expr}})
+	if ends[0] == 0 {
+		n = tree.Any(n, absent(field))
+	}
+	return n, nil
 }
 
 func escaped(texts []string) []string {

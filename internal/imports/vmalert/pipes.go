@@ -69,9 +69,9 @@ func (q *query) stages(logs tree.Node) (s *statistics, err error) {
 		case (name == "math" || name == "eval") && grouped:
 			err = q.math(s)
 		case name == "sort", name == "order":
-			q.skip()
+			err = q.sort()
 		case slices.Contains([]string{"fields", "keep", "delete", "del", "rm", "drop"}, name):
-			q.skip() // stats and filters name what matters
+			err = q.choose(name == "fields" || name == "keep", s, grouped)
 		case !grouped &&
 			(strings.HasPrefix(name, "extract") || strings.HasPrefix(name, "unpack_")):
 			err = q.extract(name, s)
@@ -105,6 +105,60 @@ func joined(filters []string) string {
 	return strings.Join(filters, " and ")
 }
 
+// sort reads sort by (n desc), which changes nothing unless it also leaves out some results.
+func (q *query) sort() error {
+	at := q.i
+	q.skip()
+	if m := cutting.FindString(q.text[at:q.i]); m != "" {
+		return &mistake{at, fmt.Sprintf("sort with %s compares groups with each other, which "+
+			"rules here do not", strings.TrimSpace(m))}
+	}
+	return nil
+}
+
+var cutting = regexp.MustCompile(`(?i)\b(?:limit|offset|partition|rank)\b`)
+
+// choose reads the names of fields that are kept or removed.
+func (q *query) choose(keep bool, s *statistics, grouped bool) error {
+	var list []string
+	for {
+		if q.take("*") {
+			return q.skipped()
+		}
+		name, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		if q.is("*") { // a name that begins so
+			return q.fail("fields with wildcards are not translated")
+		}
+		if list = append(list, name); !q.take(",") {
+			break
+		}
+	}
+	if grouped {
+		for _, by := range s.by {
+			name, _, _ := strings.Cut(by, "=")
+			if slices.Contains(list, name) != keep {
+				return q.fail("the group %s is removed behind stats, which is not translated", name)
+			}
+		}
+		return nil
+	}
+	if !keep {
+		q.names.dropped = append(q.names.dropped, list...)
+		return nil
+	}
+	q.names.kept = list
+	return nil
+}
+
+// skipped goes to the next pipe, since all fields are chosen.
+func (q *query) skipped() error {
+	q.skip()
+	return nil
+}
+
 // skip goes to the next pipe.
 func (q *query) skip() {
 	for q.i < len(q.text) && q.text[q.i] != '|' {
@@ -119,7 +173,7 @@ func (q *query) skip() {
 var quantity = map[string]string{
 	"count": "count", "sum": "sum", "avg": "avg", "min": "min", "max": "max", "stddev": "stddev",
 	"count_uniq": "distinct", "count_uniq_hash": "distinct", "rate": "rate", "median": "p50",
-	"quantile": "", "rate_sum": "sum",
+	"quantile": "", "rate_sum": "sum", "count_empty": "count",
 }
 
 // stats reads by (a, b) count() if (f) as n, ...
@@ -131,8 +185,13 @@ func (q *query) stats(s *statistics) error {
 			if err != nil {
 				return err
 			}
+			if q.names.gone(name) {
+				return q.fail("%s, by which it groups, has been removed by a pipe", name)
+			}
 			if q.take(":") {
 				if name == "_time" && q.window.given && q.word() == q.window.text {
+					q.remark("time-bucket", "there the results are also grouped by times of the "+
+						"clock, "+q.window.text+" each; here it is the last "+q.window.text)
 					q.take(",")
 					continue
 				}
@@ -184,6 +243,9 @@ func (q *query) function(s *statistics) error {
 		if q.is("*") {
 			return q.fail("fields with wildcards are not translated")
 		}
+		if q.names.gone(f) {
+			return q.fail("the field %s has been removed by a pipe", f)
+		}
 		fields = append(fields, f)
 		if !q.take(",") && !q.is(")") {
 			return q.fail(") is expected")
@@ -213,6 +275,10 @@ func (q *query) function(s *statistics) error {
 		// count(field) counts the logs that have it
 		var of []tree.Node
 		for _, f := range fields {
+			if name == "count_empty" {
+				conditions = append(conditions, absent(q.names.field(f)))
+				continue
+			}
 			of = append(of, q.names.present(f))
 		}
 		if len(of) > 0 {
@@ -248,7 +314,13 @@ func (q *query) function(s *statistics) error {
 	} else {
 		result = strings.TrimSpace(q.text[at:q.i])
 	}
+	if name == "count_empty" && len(fields) == 0 {
+		return q.fail("count_empty needs a field")
+	}
 	s.results[result], s.order = call, append(s.order, result)
+	if result == "count()" || result == "rate()" { // its name in results
+		s.results[strings.TrimSuffix(result, ")")+"*)"] = call
+	}
 	return nil
 }
 
@@ -300,7 +372,7 @@ func (q *query) resultOne(s *statistics, depth int, negate bool) (string, error)
 	if depth > maxDepth {
 		return "", q.fail("the query is nested too deeply")
 	}
-	if q.take("!") || q.keyword("not") {
+	if q.take("!") || q.take("-") || q.keyword("not") {
 		return q.resultOne(s, depth+1, !negate)
 	}
 	if q.take("(") {
@@ -565,19 +637,24 @@ func patternExpr(pattern string) (string, error) {
 	found := capture.FindAllStringSubmatchIndex(pattern, -1)
 	for i, m := range found {
 		b.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
-		name := strings.TrimPrefix(strings.TrimPrefix(pattern[m[2]:m[3]], "plain:"), "quot:")
-		group := "(?:"
+		field := pattern[m[2]:m[3]]
+		name := strings.TrimPrefix(strings.TrimPrefix(field, "plain:"), "quot:")
+		quote := `"?` // a value in quotes is taken out of them
+		if strings.HasPrefix(field, "plain:") || strings.HasSuffix(pattern[at:m[0]], `"`) {
+			quote = ""
+		}
+		group := quote + "(?:"
 		if name != "" && name != "_" && name != "*" {
 			if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
 				return "", fmt.Errorf("the field %q of a pattern is not translated", name)
 			}
-			group = "(?P<" + name + ">"
+			group = quote + "(?P<" + name + ">"
 		}
 		at = m[1]
 		if i == len(found)-1 && at == len(pattern) {
-			b.WriteString(group + ".*)")
+			b.WriteString(group + ".*?)" + quote + "$")
 		} else {
-			b.WriteString(group + ".*?)")
+			b.WriteString(group + ".*?)" + quote)
 		}
 	}
 	b.WriteString(regexp.QuoteMeta(pattern[at:]))

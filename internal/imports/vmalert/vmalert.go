@@ -69,6 +69,9 @@ func translate(
 		every = time.Minute
 	}
 	t := &ruler.Translation{Window: every, Every: every, By: s.by}
+	for _, m := range q.remarks {
+		t.Remark(imports.Differs, m.code, "%s", m.text)
+	}
 	if q.window.given {
 		t.Window, _ = duration.Parse(q.window.text)
 		if t.Every = 0; o.Faithful && every <= t.Window {

@@ -92,8 +92,8 @@ func TestQueries(t *testing.T) {
 			`* | extract "ip=<ip> " | extract "status_code=<code>;" | stats by (ip) count() if ` +
 				`(code:~4.*) as failed, count() as total| math failed / total as share| filter ` +
 				`share :> 0.01 | fields ip,share`,
-			`extract: [{from: line, regexp: (?s)ip=(?P<ip>.*?) }, {from: line, regexp: ` +
-				`(?s)status_code=(?P<code>.*?);}] match: {always: {line|exists: true}, chosen: ` +
+			`extract: [{from: line, regexp: (?s)ip="?(?P<ip>.*?)"? }, {from: line, regexp: ` +
+				`(?s)status_code="?(?P<code>.*?)"?;}] match: {always: {line|exists: true}, chosen: ` +
 				`{code|contains|cased: 4}, condition: always} when: count($chosen) / count() > ` +
 				`0.01 window: 5m every: 5m by: [ip]`, "",
 		},
@@ -112,7 +112,9 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`_time:5m a:eq_field(b) | count() n | n:>3`,
-			"match: {a|fieldref|cased: b} when: count() > 3 window: 5m", "",
+			"match: {selection: {a|fieldref|cased: b}, selection_2: [{a: null}, {a: }], selection_3: " +
+				"[{b: null}, {b: }], condition: selection or (selection_2 and selection_3)} " +
+				"when: count() > 3 window: 5m", "",
 		},
 		{
 			`_time:5m | stats count() as n`, "",
@@ -125,6 +127,51 @@ func TestQueries(t *testing.T) {
 				"10.0.0.0/8}, chosen: {fields.kind|cased: in}, condition: selection} when: " +
 				"(sum(fields.bytes, $chosen) > 100) window: 5m by: [tenant=fields.tenant]", "",
 		},
+		{ // a plain value of the line would be a part of it
+			`_time:5m _msg:=a _msg:!=b* _msg:in(c, "") | count() n | n:>3`,
+			"match: {selection: {line|re: ^(?s:a)$}, selection_2: [{line|re: ^(?s:c)$}, " +
+				"{line: null}, {line: }], filter: {line|startswith|cased: b}, condition: " +
+				"selection and selection_2 and not filter} when: count() > 3 window: 5m", "",
+		},
+		{
+			`_time:5m seq(foo, "a b") u:len_range(1, 3) {app in (a, b)} | count() n | -n:<=3`,
+			`match: {line|re: (?s)(?:^|[^\pL\pN_])foo(?:[^\pL\pN_]|[^\pL\pN_].*[^\pL\pN_])` +
+				`a b(?:$|[^\pL\pN_]), u|re: ^(?s:.{1,3})$, app|cased: [a, b]} ` +
+				`when: count() > 3 window: 5m`, "",
+		},
+		{ // the name of a result, fields without a value, and values in quotes
+			`_time:5m * | extract 'user <u> from' | stats by (u) count(), count_empty(x) e | ` +
+				`filter "count(*)":>3 e:>1`,
+			`extract: [{from: line, regexp: (?s)user "?(?P<u>.*?)"? from}] match: {always: ` +
+				`{line|exists: true}, chosen: [{x: null}, {x: }], condition: always} when: ` +
+				`count() > 3 and count($chosen) > 1 window: 5m by: [u]`, "",
+		},
+		{
+			`_time:5m a or b | count() n | n:>3`,
+			"match: {selection: [{line|word|cased: a}, {line|word|cased: b}], condition: " +
+				"selection} when: count() > 3 window: 5m",
+			"differs: _time stands on one side of or, so there the other side reads logs of any " +
+				"time; here both read those of the window. Write _time:5m (... or ...)",
+		},
+		{
+			`_time:5m took:>5ms | count() n | n:>3`,
+			"match: {took|gt: 5ms} when: count() > 3 window: 5m",
+			"differs: there a number without a unit counts as nanoseconds beside 5ms; here as " +
+				"milliseconds",
+		},
+		{
+			`_time:5m a | stats by (_time:5m) count() n | n:>3`,
+			"match: {line|word|cased: a} when: count() > 3 window: 5m",
+			"differs: there the results are also grouped by times of the clock, 5m each; here " +
+				"it is the last 5m",
+		},
+		{`_time:5m a | delete x | stats by (x) count() n | n:>3`, "", "refused: rules.yml:8: " +
+			"column 36 of the query: x, by which it groups, has been removed by a pipe"},
+		{`_time:5m a | fields y | stats by (y) sum(x) n | n:>3`, "", "refused: rules.yml:8: " +
+			"column 43 of the query: the field x has been removed by a pipe"},
+		{`_time:5m a | by (x) count() n | sort by (n desc) limit 1 | n:>3`, "",
+			"refused: rules.yml:8: column 37 of the query: sort with limit compares groups " +
+				"with each other, which rules here do not"},
 		{
 			`a | stats count() n`, "",
 			"refused: without by and filter it has a result at any time, so it always fires",
