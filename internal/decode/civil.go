@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
@@ -83,6 +84,9 @@ func (c clock) iso(t []byte) (int64, int) {
 			return 0, 0
 		}
 		v.year, v.month, v.day = number(t[:4]), number(t[5:7]), number(t[8:10])
+		if len(t) > 18 && t[13] == '.' && t[16] == '.' && (t[10] == '-' || t[10] == 'T') {
+			return c.dotted(&v, t)
+		}
 		if i = separator(t, 10); i == 0 {
 			return 0, 0
 		}
@@ -110,6 +114,25 @@ func (c clock) iso(t []byte) (int64, int) {
 		return 0, 0
 	}
 	return c.instant(&v, v.zone(t, i))
+}
+
+// dotted reads the clock of 2026-05-04-10.11.12.345678+060, whose zone is in minutes, as IBM's Db2
+// writes it.
+func (c clock) dotted(v *civil, t []byte) (int64, int) {
+	if jsonscan.Digits(t[11:13]) != 2 || jsonscan.Digits(t[14:16]) != 2 ||
+		jsonscan.Digits(t[17:19]) != 2 {
+		return 0, 0
+	}
+	v.hour, v.min, v.sec = number(t[11:13]), number(t[14:16]), number(t[17:19])
+	i := v.fraction(t, 19)
+	if i+4 <= len(t) && (t[i] == '+' || t[i] == '-') &&
+		jsonscan.Digits(t[i+1:min(len(t), i+5)]) == 3 && number(t[i+1:i+4]) <= 14*60 {
+		if v.offset, v.zoned = number(t[i+1:i+4])*60, true; t[i] == '-' {
+			v.offset = -v.offset
+		}
+		return c.instant(v, i+4)
+	}
+	return c.instant(v, v.zone(t, i))
 }
 
 // separator returns the index of the clock behind a date that ends at i, 0 for none.
@@ -518,7 +541,7 @@ func (c clock) local(v *civil, zone *time.Location) int64 {
 // monthName returns the month whose name, short or long, a text begins with, and the name's length.
 func monthName(t []byte) (month, size int) {
 	if len(t) < 3 || t[0]-'A' > 'S'-'A' {
-		return 0, 0
+		return localMonth(t)
 	}
 	i := 0
 	switch string(t[:3]) {
@@ -547,9 +570,12 @@ func monthName(t []byte) (month, size int) {
 	case "Dec":
 		i = 11
 	default:
-		return 0, 0
+		return localMonth(t)
 	}
 	if len(t) == 3 || t[3]|0x20-'a' >= 26 {
+		if len(t) > 5 && t[3] == '.' && (t[4] == ' ' || t[4] == '-') && t[5]-'0' <= 9 {
+			return i + 1, 4 // Nov. 30, 2026 and 30-Nov.-2026, of Java in German
+		}
 		return i + 1, 3
 	}
 	switch name := monthNames[i]; {
@@ -558,7 +584,7 @@ func monthName(t []byte) (month, size int) {
 	case i == 8 && len(t) > 4 && t[3] == 't' && t[4]|0x20-'a' >= 26: // Sept
 		return 9, 4
 	}
-	return 0, 0
+	return localMonth(t)
 }
 
 var monthNames = [...]string{
@@ -589,6 +615,56 @@ func weekday(t []byte) int {
 		}
 	}
 	return 3
+}
+
+// localMonths are short and long names of months in languages other than English, as programs write
+// them whose dates are in the language of their machine. Names of several months are left out.
+var localMonths = func() map[string]int {
+	months := map[string]int{}
+	for i, names := range [...]string{
+		"jan januar janv janvier ene enero gen gennaio janeiro januari ian sty",
+		"feb februar febr févr février febrero febbraio fev fevereiro februari lut",
+		"mar mär märz mrz mars marzo março mrt maart",
+		"apr april avr avril abr abril aprile kwi",
+		"may mai mayo mag maggio maio mei maj",
+		"jun juni juin junio giu giugno junho cze",
+		"jul juli juil juillet julio lug luglio julho lip",
+		"aug august août ago agosto augustus augusti sie",
+		"sep sept september septembre septiembre set settembre setembro wrz",
+		"oct okt oktober octobre octubre ott ottobre out outubro paź",
+		"nov november novembre noviembre novembro lis",
+		"dec dez dezember déc décembre dic diciembre dicembre dezembro des desember gru",
+	} {
+		for _, name := range strings.Fields(names) {
+			months[name] = i + 1
+		}
+	}
+	return months
+}()
+
+// localMonth is monthName of other languages. A dot may follow the name; digits must follow,
+// for these are words of other meanings, too.
+func localMonth(t []byte) (month, size int) {
+	n := 0
+	var low [12]byte
+	for n < len(t) && n < len(low) && (t[n]|0x20-'a' < 26 || t[n] >= 0x80) {
+		low[n] = t[n]
+		if t[n] < 0x80 {
+			low[n] |= 0x20
+		}
+		n++
+	}
+	if size = n; n < len(t) && t[n] == '.' {
+		size++
+	}
+	if n < 3 || size+1 >= len(t) || t[size+1]-'0' > 9 || t[size] != ' ' && t[size] != '-' &&
+		t[size] != '/' {
+		return 0, 0
+	}
+	if month = localMonths[string(low[:n])]; month == 0 {
+		return 0, 0
+	}
+	return month, size
 }
 
 // startsMonth reports whether a text begins with the name of a month.

@@ -21,7 +21,7 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	switch b[0] {
-	case 'I', 'W', 'E', 'F', 'D':
+	case 'I', 'W', 'E', 'F', 'D', 'T': // D and T of Rust's tracing-glog
 	default:
 		return dst, false
 	}

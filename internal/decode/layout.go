@@ -126,7 +126,7 @@ func (l *Log) learn(id FieldID, v Value) {
 		switch {
 		case first == slotUnknown:
 			s = slotHeaderOnly
-		case p.path(first) != "trace" && p.path(first) != "logging.googleapis.com/trace":
+		case isPlainID(p.path(first)):
 			s = first
 		}
 	default:
@@ -297,6 +297,15 @@ func (w *words) of(text []byte) level {
 		return l
 	}
 	return level{}
+}
+
+// isPlainID reports whether what stands at a path is the ID of a trace or span as it is.
+func isPlainID(path string) bool {
+	switch path {
+	case "trace", "logging.googleapis.com/trace", "span", "span.id":
+		return false
+	}
+	return true
 }
 
 // isTrace reports whether a field is an ID of a trace, which may be the last segment of a path.

@@ -128,7 +128,7 @@ func isAround(c byte) bool {
 // knownLevel is the level of a word in lower case, or the zero level.
 func knownLevel(word string) level {
 	switch word {
-	case "", "default", "none", "unknown", "unspecified", "notset":
+	case "", "default", "none", "unknown", "unspecified", "notset", "null":
 		return levelUnknown
 	case "trace", "finest", "finer", "verbose", "trc", "vrb", "silly", "trac", "trce", "t", "v":
 		return levelTrace

@@ -542,7 +542,9 @@ func equalFold(s, low string) bool {
 // findTrace finds the trace or span: in the log, else in a W3C traceparent header.
 func (l *Log) findTrace(id FieldID) Value {
 	v := l.findText(id, l.applicationFirst())
-	if v.Kind != Absent {
+	if v.Kind != Absent && l.namesSpan(id, v.Text) {
+		l.from[id] = fromNowhere
+	} else if v.Kind != Absent {
 		if i := bytes.LastIndexByte(v.Text, '/'); i >= 0 { // projects/shop/traces/5b8a...
 			v.Text = v.Text[i+1:]
 		}
@@ -561,6 +563,30 @@ func (l *Log) findTrace(id FieldID) Value {
 		return Value{String, h[3:35]}
 	}
 	return Value{String, h[36:52]}
+}
+
+// namesSpan reports whether what was found as an ID is a name, or the application's own number,
+// as Rust's tracing has under span and span.id.
+func (l *Log) namesSpan(id FieldID, t []byte) bool {
+	if id != FieldSpanID || l.from[id] < 0 {
+		return false
+	}
+	switch l.d.plan.path(jsonscan.Slot(l.from[id])) {
+	case "span":
+		return len(t) < 8 || !isHex(t)
+	case "span.id":
+		return len(t) < 8 && jsonscan.Digits(t) == len(t)
+	}
+	return false
+}
+
+func isHex(t []byte) bool {
+	for _, c := range t {
+		if c-'0' > 9 && c|0x20-'a' > 5 {
+			return false
+		}
+	}
+	return true
 }
 
 // findTime finds the event time: the first readable and plausible time of the log, the start of its
@@ -914,8 +940,9 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 			switch {
 			case v.word == nil:
 				continue
-			case found.explicit(): // a guess: only a word beats it
-				if v.severity > 0 && !l.isDigits(x, s) {
+			case found.explicit(): // a guess, or a word that is no level: what is certain beats it
+				if v.severity > 0 && (!l.isDigits(x, s) ||
+					found.severity == 0 && p.scales[s] != scaleAny) {
 					found, at = v, s
 					guess = false
 				}
@@ -923,7 +950,7 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 				found, at = v, s
 				guess = p.scales[s] == scaleAny && l.isDigits(x, s)
 			}
-			if found.explicit() && !guess {
+			if found.severity > 0 && !guess {
 				break
 			}
 		}

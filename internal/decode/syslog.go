@@ -424,7 +424,8 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	object := len(text) > 1 && text[0] == '{' && text[1] == '"' &&
 		(old || bytes.ContainsAny(host, "-.0123456789"))
 	if !ok || host != nil && !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
-		if tag, pid, _, ok := cutTag(rest); !old && !isDyno(tag, pid) || !ok ||
+		if tag, pid, _, ok := cutTag(rest); !old && !isDyno(tag, pid) &&
+			!isProcess(rest, tag, pid) || !ok ||
 			levelWord(tag).word != nil || !isHost(tag) {
 			return dst, "", false
 		}
@@ -456,6 +457,13 @@ func isColored(b []byte) bool {
 // isDyno reports whether a tag is one of Heroku's command line: heroku[router], app[web.1].
 func isDyno(tag, pid []byte) bool {
 	return len(pid) > 0 && pid[0]-'a' < 26 && (string(tag) == "heroku" || string(tag) == "app")
+}
+
+// isProcess reports whether a text begins with a tag, the ID of its process and a colon, as daemons
+// write to their own files behind a time in the form of ISO: 2026-05-04T10:11:12 ntpd[97]: failed
+func isProcess(t, tag, pid []byte) bool {
+	end := len(tag) + len(pid) + 2
+	return len(pid) > 0 && jsonscan.Digits(pid) == len(pid) && end < len(t) && t[end] == ':'
 }
 
 // startsTag reports whether a text begins with a tag that is no level.

@@ -97,7 +97,7 @@ var byFirst = func() (sets [256]formatSet) {
 	add(formatCEF, "C")
 	add(formatLEEF, "L")
 	add(formatCRI, "0123456789")
-	add(formatKlog, "IWEFD")
+	add(formatKlog, "IWEFDT")
 	add(formatAudit, "tn")
 	add(formatWindows, "<")
 	add(formatWebLogic, "#")
@@ -135,7 +135,9 @@ func formatsOf(b []byte) formatSet {
 		i++
 	}
 	if i == 0 || i == len(b) || b[i] != '=' {
-		set &^= 1 << formatLogfmt
+		if !mayHavePairs(b) {
+			set &^= 1 << formatLogfmt
+		}
 		if i < len(b) && b[i] == ' ' && bytes.IndexByte(b[:i], '\\') < 0 {
 			set &^= 1 << formatInflux
 		}
@@ -162,7 +164,7 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	case formatLTSV:
 		dst, ok = appendLTSV(dst, b, d.set.format == "ltsv")
 	case formatLogfmt:
-		dst, ok = appendLogfmt(dst, b, d.set.format == "logfmt")
+		dst, ok = appendAnyPairs(dst, b, d.set.format == "logfmt")
 	case formatAccess:
 		dst, ok = appendAccess(dst, b)
 	case formatWindows:
@@ -217,7 +219,7 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 		case formatLTSV:
 			out, ok = appendLTSV(start, text, false)
 		case formatLogfmt:
-			out, ok = appendLogfmt(start, text, false)
+			out, ok = appendAnyPairs(start, text, false)
 		case formatAccess:
 			out, ok = appendAccess(start, text)
 		case formatWindows:

@@ -38,7 +38,13 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 			return levelWord(word)
 		}
 	}
+	if h.end == 0 {
+		h.end = clockEnd(text)
+	}
 	if l := consoleLevel(text, h); l.word != nil {
+		return l
+	}
+	if l := db2Level(text, h); l.word != nil {
 		return l
 	}
 	if l := markLevel(text, h); l.word != nil {
@@ -89,14 +95,23 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 		if headOnly && !inHead && !setApart(text, start, i) {
 			continue
 		}
+		if (inHead || text[start-1] == '\n') && (word[0] >= 0x80 || word[0]-'A' < 26) {
+			if l := localLevel(text, start, i, h); l.word != nil {
+				return l
+			}
+		}
 		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
 			if word[0]-'A' < 26 && word[1]-'A' < 26 {
 				if l := textWord(word); l.word != nil && isUpper(word) {
 					if string(word) != "LOG" || i+2 < len(text) && (text[i] == ':' &&
 						text[i+1] == ' ' && inHead || text[i+1] == '[' && h.end > 0 &&
-						len(bytes.TrimLeft(text[min(h.end, start):start], " ")) == 0) { // NestJS
+						len(bytes.TrimLeft(text[min(h.end, start):start], " ")) == 0 || // NestJS
+						inHead && start > h.end && behindProcess(text[h.end:start])) { // PgBouncer
 						return l
 					}
+				}
+				if string(word) == "CONFIG" && isJULConfig(text, start, i, h) {
+					return levelDebug
 				}
 			}
 			if l := markedWord(text, start, i, inHead, h); l.word != nil {
@@ -106,6 +121,90 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 		inHead = inHead && headWord(text, start, i)
 	}
 	return mnemonicLevel(text[h.end:])
+}
+
+// db2Level is the level of a record of IBM's Db2, in the last column of its first line:
+//
+//	2026-05-04-10.11.12.345678+060 I27204F655         LEVEL: Error
+func db2Level(text []byte, h head) level {
+	if h.end < 26 || h.start > 0 || text[10] != '-' {
+		return level{}
+	}
+	_, rest, ok := bytes.Cut(text[h.end:min(len(text), h.end+nearText)], []byte(" LEVEL: "))
+	if !ok {
+		return level{}
+	}
+	word, _, _ := bytes.Cut(rest, []byte(" "))
+	word, _, _ = bytes.Cut(word, []byte("\n"))
+	if string(word) == "Event" {
+		return levelInfo
+	}
+	return levelWord(word)
+}
+
+// clockEnd returns the index behind a time of day at the start of a text, 0 for none.
+func clockEnd(text []byte) int {
+	if len(text) < 10 || text[2] != ':' || text[5] != ':' || text[0]-'0' > 2 {
+		return 0
+	}
+	var v civil
+	if end := v.clock(text, 0); end > 7 && end < len(text) && text[end] == ' ' {
+		return end
+	}
+	return 0
+}
+
+// behindProcess reports whether a text is the ID of a process in brackets.
+func behindProcess(t []byte) bool {
+	t = bytes.Trim(t, " ")
+	return len(t) > 2 && t[0] == '[' && t[len(t)-1] == ']' &&
+		jsonscan.Digits(t[1:]) == len(t)-2
+}
+
+// isJULConfig reports whether the word CONFIG is a level of java.util.logging: behind
+// the time, or in brackets at the start. Before a colon it is the name of a part of other programs.
+func isJULConfig(text []byte, start, end int, h head) bool {
+	if end >= len(text) || text[end] != ' ' && text[end] != ']' {
+		return false
+	}
+	return start == 1 && text[0] == '[' ||
+		h.end > 0 && start >= h.end && len(bytes.Trim(text[h.end:start], " [")) == 0
+}
+
+// localLevels are levels in languages other than English, as java.util.logging, PostgreSQL and
+// others write them in the language of their machine.
+var localLevels = map[string]level{
+	"SCHWERWIEGEND": levelError, "FEHLER": levelError, "GRAVE": levelError, "GRAVES": levelError,
+	"ERREUR": levelError, "ERRO": levelError, "ERRORE": levelError, "FEL": levelError,
+	"ALLVARLIGT": levelError, "BŁĄD": levelError, "HATA": levelError, "FOUT": levelError,
+	"ОШИБКА": levelError, "CHYBA": levelError, "エラー": levelError, "重大": levelError,
+	"错误": levelError, "錯誤": levelError, "严重": levelError, "嚴重": levelError,
+	"오류": levelError, "심각": levelError,
+	"WARNUNG": levelWarn, "AVERTISSEMENT": levelWarn, "ATTENTION": levelWarn,
+	"ADVERTENCIA": levelWarn, "AVISO": levelWarn, "AVVERTENZA": levelWarn,
+	"ATTENZIONE": levelWarn, "VARNING": levelWarn, "OSTRZEŻENIE": levelWarn, "UYARI": levelWarn,
+	"WAARSCHUWING": levelWarn, "ПРЕДУПРЕЖДЕНИЕ": levelWarn, "警告": levelWarn, "경고": levelWarn,
+	"HINWEIS": levelNotice, "ЗАМЕЧАНИЕ": levelNotice,
+	"INFOS": levelInfo, "INFORMACIÓN": levelInfo, "INFORMAZIONI": levelInfo,
+	"INFORMAÇÕES": levelInfo, "СООБЩЕНИЕ": levelInfo, "ИНФОРМАЦИЯ": levelInfo,
+	"情報": levelInfo, "信息": levelInfo, "정보": levelInfo, "日志": levelInfo,
+	"致命错误": levelFatal, "치명적오류": levelFatal, "FATALE": levelFatal, "ВАЖНО": levelFatal,
+	"PANIK": levelFatal, "ПАНИКА": levelFatal,
+	"KONFIGURATION": levelDebug, "FEIN": levelDebug,
+}
+
+// localLevel is the level of a word of another language, before a colon, in brackets, or directly
+// behind the time.
+func localLevel(text []byte, start, end int, h head) level {
+	word := text[start:end]
+	if len(word) < 3 || len(word) > 30 || word[len(word)-1]-'a' < 26 {
+		return level{}
+	}
+	if !(end < len(text) && (text[end] == ':' || text[end] == ']')) &&
+		!(h.end > 0 && start >= h.end && len(bytes.Trim(text[h.end:start], " [")) == 0) {
+		return level{}
+	}
+	return localLevels[string(word)]
 }
 
 // maxPrefix bounds what PostgreSQL writes between the time and the severity.
@@ -128,7 +227,7 @@ func postgresLevel(text []byte, h head) (l level, ok bool) {
 		return level{}, false
 	}
 	start := end
-	for start > 0 && (rest[start-1]-'A' < 26 || rest[start-1]-'0' <= 9) {
+	for start > 0 && (rest[start-1]-'A' < 26 || rest[start-1]-'0' <= 9 || rest[start-1] >= 0x80) {
 		start--
 	}
 	if start > 0 && isWord(rest[start-1]) {
@@ -139,10 +238,14 @@ func postgresLevel(text []byte, h head) (l level, ok bool) {
 		return levelWord(word), true
 	case "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5":
 		return levelDebug, true
-	case "STATEMENT", "DETAIL", "HINT", "CONTEXT", "QUERY", "LOCATION", "BACKTRACE":
+	case "STATEMENT", "DETAIL", "HINT", "CONTEXT", "QUERY", "LOCATION", "BACKTRACE",
+		"ANWEISUNG", "TIPP", "KONTEXT", "INSTRUCTION", "ASTUCE", "CONTEXTE", "SENTENCIA",
+		"DETALLE", "SUGERENCIA", "CONTEXTO", "COMANDO", "DETALHE", "DICA":
 		return level{}, true
+	default:
+		l := localLevels[string(word)]
+		return l, l.word != nil
 	}
-	return level{}, false
 }
 
 // csvLevel is the level in the CSV of PostgreSQL, whose columns begin behind the time: the twelfth,
@@ -360,10 +463,14 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	}
 	padded := blanks-end >= 2 || closing == '|' || closing == '\t'
 	word := text[start:end]
+	if closing == '=' { // Debug   = True: a setting
+		return level{}
+	}
 	marked := false
 	switch {
 	case closing == ']':
-		marked = before == '[' || before == ':' || before == '#' || before == ' ' && inHead
+		marked = before == '[' && (inHead || !inSentence(text[h.end:start])) || before == ':' ||
+			before == '#' || before == ' ' && inHead
 	case closing == '>':
 		marked = before == '<' && inHead
 	case closing == ')':
@@ -390,7 +497,8 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead && ok && len(code) > 1
 	case after == ' ' && h.end > 0 && start >= h.end &&
 		len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
-		marked = word[0] >= 'a' // 2026-05-04 10:11:12 error boom
+		// 2026-05-04 10:11:12 error boom, 2026-05-04 10:11:12 Error com.shop.Pay: boom
+		marked = word[0] >= 'a' || namesLogger(text[end+1:])
 	case after == ' ' && inHead && bytes.HasPrefix(text[end:], []byte(" error:")): // fatal error:
 		marked = true
 	}
@@ -408,6 +516,20 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		return levelNotice
 	}
 	return levelWord(word)
+}
+
+// inSentence reports whether the text before a bracket is prose: it has a word behind a colon.
+//
+//	[2026-05-04 10:11:12] logfile: invalid loglevel [debug] defaulting to 'info'
+func inSentence(t []byte) bool {
+	_, rest, ok := bytes.Cut(t, []byte(": "))
+	return ok && len(rest) > 1 && rest[0]|0x20-'a' < 26
+}
+
+// namesLogger reports whether a text begins with a name with dots before a colon.
+func namesLogger(t []byte) bool {
+	word, _, ok := bytes.Cut(t[:min(len(t), 100)], []byte(": "))
+	return ok && bytes.IndexByte(word, ' ') < 0 && bytes.IndexByte(word, '.') > 0
 }
 
 // opensObject reports whether behind a colon nothing but an opening bracket follows: the line is of
@@ -496,6 +618,9 @@ func letterLevel(text []byte, h head) level {
 		return levelLetter(text[h.start-2])
 	}
 	rest := bytes.TrimLeft(text[h.end:], "] ")
+	if l := spacedLetter(rest); l.word != nil {
+		return l
+	}
 	if len(rest) > 3 && (rest[1] == '!' && rest[2] == ' ' || rest[1] == ' ' && (rest[2] == '[' ||
 		rest[2] == '|' && rest[3] == ' ')) {
 		return levelLetter(rest[0])
@@ -505,6 +630,31 @@ func letterLevel(text []byte, h head) level {
 	}
 	if h.start <= 1 {
 		return columnLetter(rest)
+	}
+	return level{}
+}
+
+// spacedLetter is the level of a line with a letter between blanks behind its time. Letters that
+// are words, too, need the name of a logger or a file behind them.
+//
+//	2026-05-04 10:11:12 E com.shop.Pay payment failed
+func spacedLetter(rest []byte) level {
+	if len(rest) < 4 || rest[1] != ' ' || rest[0]-'A' >= 26 {
+		return level{}
+	}
+	word, _, _ := bytes.Cut(rest[2:min(len(rest), 100)], []byte(" "))
+	named := len(word) > 2 && (word[len(word)-1] == ':' ||
+		bytes.IndexByte(word[1:len(word)-1], '.') > 0 || bytes.Contains(word, []byte("::"))) &&
+		word[0]|0x20-'a' < 26
+	switch rest[0] {
+	case 'E', 'W', 'F', 'D':
+		if named || len(word) > 0 && word[0]|0x20-'a' < 26 {
+			return levelLetter(rest[0])
+		}
+	case 'I', 'T', 'C', 'N':
+		if named {
+			return levelLetter(rest[0])
+		}
 	}
 	return level{}
 }
@@ -551,15 +701,7 @@ func androidLetter(c byte) level {
 }
 
 func isHex8(t []byte) bool {
-	if len(t) != 8 {
-		return false
-	}
-	for _, c := range t {
-		if c-'0' > 9 && c|0x20-'a' > 5 {
-			return false
-		}
-	}
-	return true
+	return len(t) == 8 && isHex(t)
 }
 
 func levelLetter(c byte) level {

@@ -199,6 +199,9 @@ func (l *Log) learnWide(id FieldID, v Value) {
 			continue
 		}
 		s := &x.Spans[first]
+		if isTrace(id) && !isPlainID(p.path(first)) {
+			return
+		}
 		if v.Kind != Absent && source(first) == l.from[id] && s.Flags == 0 &&
 			bytes.Equal(v.Text, x.Doc[s.Start:s.End]) {
 			w.slots[id], w.in[id] = first, x
