@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -138,30 +136,22 @@ type webhook struct {
 }
 
 func startWebhook() (*webhook, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w := &webhook{url: "http://" + l.Addr().String(), seen: map[string]int{}}
-	go http.Serve(l, w)
-	return w, nil
+	w := &webhook{seen: map[string]int{}}
+	var err error
+	w.url, err = proc.Serve(w)
+	return w, err
 }
 
 // ServeHTTP takes a notification in Alertmanager's format.
 func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Alerts []struct {
-			Status              string
-			Labels, Annotations map[string]string
-		}
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	alerts, err := proc.ReadAlerts(r)
+	if err != nil {
 		log.Print(err)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range body.Alerts {
+	for _, a := range alerts {
 		w.notifications = append(
 			w.notifications,
 			notification{

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path"
@@ -21,6 +20,8 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/bench/proc"
 )
 
 // conduct is how a webhook answers.
@@ -69,13 +70,10 @@ type receiver struct {
 }
 
 func startReceiver(acts conduct) (*receiver, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	r := &receiver{url: "http://" + l.Addr().String(), acts: acts, began: time.Now()}
-	go http.Serve(l, r)
-	return r, nil
+	r := &receiver{acts: acts, began: time.Now()}
+	var err error
+	r.url, err = proc.Serve(r)
+	return r, err
 }
 
 // ServeHTTP takes a notification in Alertmanager's format, or refuses it.
@@ -96,17 +94,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	var body struct {
-		Alerts []struct {
-			Status              string
-			Labels, Annotations map[string]string
-		}
-	}
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
+	alerts, err := proc.ReadAlerts(req)
+	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	for _, a := range body.Alerts {
+	for _, a := range alerts {
 		merged := strings.Fields(a.Annotations["merged_alert_ids"])
 		r.notices = append(r.notices, notice{
 			change: change{

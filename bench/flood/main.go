@@ -13,13 +13,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -304,27 +302,22 @@ type webhook struct {
 }
 
 func startWebhook() (*webhook, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w := &webhook{url: "http://" + l.Addr().String(), seen: map[int64]time.Duration{}}
-	go http.Serve(l, w)
-	return w, nil
+	w := &webhook{seen: map[int64]time.Duration{}}
+	var err error
+	w.url, err = proc.Serve(w)
+	return w, err
 }
 
 // ServeHTTP takes a notification in Alertmanager's format.
 func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	now := time.Now()
-	var body struct {
-		Alerts []struct{ Labels map[string]string }
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	alerts, err := proc.ReadAlerts(r)
+	if err != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range body.Alerts {
+	for _, a := range alerts {
 		sent, err := strconv.ParseInt(a.Labels["sent"], 10, 64)
 		if _, twice := w.seen[sent]; err == nil && !twice {
 			w.seen[sent] = now.Sub(time.Unix(0, sent))

@@ -13,12 +13,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -186,32 +184,23 @@ type webhook struct {
 }
 
 func startWebhook() (*webhook, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w := &webhook{url: "http://" + l.Addr().String(), seen: map[string]time.Duration{}}
-	go http.Serve(l, w)
-	return w, nil
+	w := &webhook{seen: map[string]time.Duration{}}
+	var err error
+	w.url, err = proc.Serve(w)
+	return w, err
 }
 
 // ServeHTTP takes a notification in Alertmanager's format.
 func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	now := time.Now()
-	var body struct {
-		Alerts []struct {
-			Status      string
-			Labels      map[string]string
-			Annotations map[string]string
-		}
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	alerts, err := proc.ReadAlerts(r)
+	if err != nil {
 		log.Print(err)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range body.Alerts {
+	for _, a := range alerts {
 		id, _, _ := strings.Cut(a.Annotations["summary"], " ")
 		sent, err := strconv.ParseInt(id, 10, 64)
 		if _, twice := w.seen[a.Labels["probe_id"]]; err != nil || twice || a.Status != "firing" ||

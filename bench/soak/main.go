@@ -18,7 +18,6 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -99,22 +98,21 @@ func soak(rate, groups int, length time.Duration) error {
 	}
 	defer broker.Close()
 	var notified atomic.Int64
-	hook, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	go http.Serve(hook, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	hook, err := proc.Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		notified.Add(1)
 	}))
+	if err != nil {
+		return err
+	}
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: "+
-				"[soak.rules.yml]\nnotify: {webhook_url: 'http://%s'}\nlog: {level: warn}\n",
+				"[soak.rules.yml]\nnotify: {webhook_url: '%s'}\nlog: {level: warn}\n",
 			broker.Addr(),
 			topic,
-			hook.Addr(),
+			hook,
 		),
 		map[string]string{"soak.rules.yml": rules},
 	)

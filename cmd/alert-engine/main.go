@@ -22,6 +22,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
@@ -216,9 +217,12 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	name, meant := c.Flags().Arg(0), ""
-	c.SuggestionsMinimumDistance = 2
-	if similar := c.SuggestionsFor(name); len(similar) > 0 {
-		meant = fmt.Sprintf("did you mean %q? ", similar[0])
+	var names []string
+	for _, one := range c.Commands() {
+		names = append(names, one.Name())
+	}
+	if near := problem.Closest(name, names); near != "" {
+		meant = fmt.Sprintf("did you mean %q? ", near)
 	}
 	return fmt.Errorf("unknown command %q for %q; %s%s --help lists the commands", name,
 		c.CommandPath(), meant, c.CommandPath())

@@ -121,5 +121,5 @@ func (st *state) saveCounters(full bool, put func(key, value []byte), del func(k
 }
 
 func readCounter(in *reader) episodeCounter {
-	return episodeCounter{episode: uint32(in.uvarint()), at: uint32(in.uvarint())}
+	return episodeCounter{episode: uint32(in.Uvarint()), at: uint32(in.Uvarint())}
 }

@@ -430,21 +430,21 @@ func (r *FrameReader) Reset(frame []byte) error {
 	if set := r.scanners.ruleSet.Load(); set != r.set {
 		r.follow(set)
 	}
-	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], reader{b: frame}
+	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], newReader(frame)
 	in := &r.spans
-	r.version = in.byte()
-	if in.err == nil && (r.version < 1 || r.version > FrameVersion) {
+	r.version = in.Byte()
+	if in.Err == nil && (r.version < 1 || r.version > FrameVersion) {
 		return fmt.Errorf("%w: it has version %d, and this program reads 1 to %d", ErrFrame,
 			r.version, FrameVersion)
 	}
-	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		r.texts = append(r.texts, in.block())
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
+		r.texts = append(r.texts, in.Block())
 	}
-	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		c := r.known[in.be64()]
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
+		c := r.known[in.BE64()]
 		known := frameRule{compiledRule: c}
-		shown := in.be64()
-		known.fields, known.shown = in.count(), in.count()
+		shown := in.BE64()
+		known.fields, known.shown = in.Count(), in.Count()
 		if c != nil {
 			known.sameShown = shown == c.shownFingerprint
 		}
@@ -454,7 +454,7 @@ func (r *FrameReader) Reset(frame []byte) error {
 		}
 		r.rules = append(r.rules, known)
 	}
-	if in.err != nil {
+	if in.Err != nil {
 		return ErrFrame
 	}
 	return nil
@@ -474,22 +474,22 @@ func (r *FrameReader) follow(set *ruleSet) {
 // Next moves to the next span. It is false at the end of the frame. After an error the rest of the
 // frame cannot be read.
 func (r *FrameReader) Next() (at Span, more bool, err error) {
-	if len(r.spans.b) == 0 {
+	if len(r.spans.B) == 0 {
 		return Span{}, false, nil
 	}
-	r.span = reader{b: r.spans.block()}
+	r.span = newReader(r.spans.Block())
 	in := &r.span
 	name := r.text(in)
-	if r.spans.err != nil || len(name) < 8 {
-		r.spans.b = nil
+	if r.spans.Err != nil || len(name) < 8 {
+		r.spans.B = nil
 		return Span{}, false, ErrFrame
 	}
 	r.at = Span{Incarnation: binary.BigEndian.Uint64(name)}
 	r.at.Topic = string(name[8:])
-	partition, from, length := in.uvarint(), in.uvarint(), in.uvarint()
-	if in.err != nil || partition > math.MaxInt32 || from > math.MaxInt64 ||
+	partition, from, length := in.Uvarint(), in.Uvarint(), in.Uvarint()
+	if in.Err != nil || partition > math.MaxInt32 || from > math.MaxInt64 ||
 		length > math.MaxInt64-from {
-		r.spans.b = nil
+		r.spans.B = nil
 		return Span{}, false, ErrFrame
 	}
 	r.at.Partition.Partition, r.at.From, r.at.To = int32(partition), int64(from),
@@ -505,19 +505,19 @@ func (r *FrameReader) Scan(from int64) (models.Scan, error) {
 	in := &r.span
 	sc.logs, sc.dropped, sc.futureTimes = in.number(), in.number(), in.number()
 	sc.rejectedElsewhere = in.number()
-	if sc.logs > 0 && in.err == nil {
-		scale := int64(in.uvarint())
+	if sc.logs > 0 && in.Err == nil {
+		scale := int64(in.Uvarint())
 		if scale != 1 && scale != milli {
-			in.err = ErrFrame
+			in.Err = ErrFrame
 		}
 		r.times(in, scale)
 		r.suppressionHits(in, from)
 		r.lines(in)
 		r.hits(in, scale, from)
 	}
-	if in.err != nil || len(in.b) > 0 {
+	if in.Err != nil || len(in.B) > 0 {
 		r.scanners.release(sc)
-		r.spans.b = nil
+		r.spans.B = nil
 		return nil, ErrFrame
 	}
 	return sc, nil
@@ -525,36 +525,36 @@ func (r *FrameReader) Scan(from int64) (models.Scan, error) {
 
 func (r *FrameReader) times(in *reader, scale int64) {
 	sc := r.scan
-	sc.newest = in.varint() * scale
-	sc.oldest = sc.newest - in.varint()*scale
+	sc.newest = in.Varint() * scale
+	sc.oldest = sc.newest - in.Varint()*scale
 	before := sc.newest
 	samples := uint64(1)
 	if r.version == 1 {
 		before = 0
 	} else {
-		samples = in.uvarint()
+		samples = in.Uvarint()
 	}
-	for ; samples > 0 && in.err == nil; samples-- {
-		before += in.varint() * scale
-		d := delaySample{before, before + in.varint()*scale}
+	for ; samples > 0 && in.Err == nil; samples-- {
+		before += in.Varint() * scale
+		d := delaySample{before, before + in.Varint()*scale}
 		if r.version > 1 || d.at != 0 { // version 1 had 0 for none
 			sc.sampled = append(sc.sampled, d)
 		}
 	}
 	before = sc.newest
-	for n := min(in.uvarint(), recentLogs); n > 0; n-- {
-		before += in.varint() * scale
+	for n := min(in.Uvarint(), recentLogs); n > 0; n-- {
+		before += in.Varint() * scale
 		sc.recent.note(before)
 	}
 }
 
 func (r *FrameReader) suppressionHits(in *reader, from int64) {
 	sc := r.scan
-	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		m := suppressionHit{suppression: r.suppressions[in.be64()]}
-		flags := in.uvarint()
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
+		m := suppressionHit{suppression: r.suppressions[in.BE64()]}
+		flags := in.Uvarint()
 		m.index, m.end = int32(flags>>1), flags&1 != 0
-		m.time, m.offset = in.varint(), r.at.From+in.varintFrom0()
+		m.time, m.offset = in.Varint(), r.at.From+in.varintFrom0()
 		m.key = r.put(in)
 		if m.suppression != nil && m.offset >= from {
 			sc.suppressionHits = append(sc.suppressionHits, m)
@@ -564,10 +564,10 @@ func (r *FrameReader) suppressionHits(in *reader, from int64) {
 
 func (r *FrameReader) lines(in *reader) {
 	sc := r.scan
-	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
 		var l line
-		if in.byte() != 0 {
-			l.time, l.offset = sc.newest+in.varint(), r.at.From+in.varintFrom0()
+		if in.Byte() != 0 {
+			l.time, l.offset = sc.newest+in.Varint(), r.at.From+in.varintFrom0()
 			l.index = in.number()
 			l.level, l.service, l.message = r.put(in), r.put(in),
 				r.put(in)
@@ -580,39 +580,39 @@ func (r *FrameReader) hits(in *reader, scale, from int64) {
 	sc := r.scan
 	time, offset := sc.newest/scale, r.at.From-1
 	number := uint64(math.MaxUint64)
-	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		flags := in.uvarint()
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
+		flags := in.Uvarint()
 		if flags&hitSameRule == 0 {
-			number = in.uvarint()
+			number = in.Uvarint()
 		}
 		if number >= uint64(len(r.rules)) {
-			in.err = ErrFrame
+			in.Err = ErrFrame
 			return
 		}
 		of := r.rules[number]
 		h := hit{rule: of.compiledRule, line: -1}
 		h.key = r.put(in)
-		time += in.varint()
+		time += in.Varint()
 		if flags&hitNextOffset != 0 {
 			offset++
 		} else {
-			offset += in.varint()
+			offset += in.Varint()
 		}
 		h.time, h.offset = time*scale, offset
 		h.index, h.reached = int32(flags>>hitFlags), h.time
 		if flags&hitHasLine != 0 {
-			line := in.uvarint()
+			line := in.Uvarint()
 			if line >= uint64(len(sc.lines)) {
-				in.err = ErrFrame
+				in.Err = ErrFrame
 				return
 			}
 			h.line = int32(line)
 		}
 		if flags&hitIsNewest == 0 {
-			h.reached += in.varint()
+			h.reached += in.Varint()
 		}
 		if flags&hitHasBits != 0 {
-			h.bits = in.uvarint()
+			h.bits = in.Uvarint()
 		}
 		h.values.from = len(sc.values)
 		r.values(in, &sc.values, of.fields, true)
@@ -632,14 +632,14 @@ func (r *FrameReader) hits(in *reader, scale, from int64) {
 
 func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
 	sc := r.scan
-	for ; n > 0 && in.err == nil; n-- {
-		v := value{kind: window.Kind(in.byte())}
+	for ; n > 0 && in.Err == nil; n-- {
+		v := value{kind: window.Kind(in.Byte())}
 		switch {
 		case v.kind == window.Absent:
 		case v.kind == window.List && lists:
-			members := in.count()
+			members := in.Count()
 			if members > maxMembers {
-				in.err = ErrFrame
+				in.Err = ErrFrame
 				return
 			}
 			v.from = len(sc.members)
@@ -651,7 +651,7 @@ func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
 				v.num = in.float()
 			}
 		default:
-			in.err = ErrFrame
+			in.Err = ErrFrame
 		}
 		*into = append(*into, v)
 	}
@@ -659,12 +659,12 @@ func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
 
 // text reads the number of a text.
 func (r *FrameReader) text(in *reader) []byte {
-	n := in.uvarint()
-	if n == 0 || in.err != nil {
+	n := in.Uvarint()
+	if n == 0 || in.Err != nil {
 		return nil
 	}
 	if n > uint64(len(r.texts)) {
-		in.err = ErrFrame
+		in.Err = ErrFrame
 		return nil
 	}
 	return r.texts[n-1]
@@ -677,7 +677,7 @@ const maxFrameText = 64 << 20
 func (r *FrameReader) put(in *reader) span {
 	t, sc := r.text(in), r.scan
 	if len(sc.text)+len(t) > maxFrameText {
-		in.err = ErrFrame
+		in.Err = ErrFrame
 		return span{}
 	}
 	from := len(sc.text)
@@ -685,50 +685,20 @@ func (r *FrameReader) put(in *reader) span {
 	return span{from, len(sc.text)}
 }
 
-func (r *reader) be64() uint64 {
-	if len(r.b) < 8 {
-		r.err = errDamaged
-		return 0
-	}
-	v := binary.BigEndian.Uint64(r.b)
-	r.b = r.b[8:]
-	return v
-}
-
 // number reads a number of logs or the like.
 func (r *reader) number() int {
-	n := r.uvarint()
-	if n > math.MaxInt32 {
-		r.err = errDamaged
-		return 0
-	}
-	return int(n)
-}
-
-// count reads how many things follow, of which each takes at least a byte.
-func (r *reader) count() int {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.err = errDamaged
-		return 0
-	}
-	return int(n)
+	return int(r.UpTo(math.MaxInt32))
 }
 
 // varintFrom0 reads a number from 0.
 func (r *reader) varintFrom0() int64 {
-	n := r.uvarint()
-	if n > math.MaxInt64 {
-		r.err = errDamaged
-		return 0
-	}
-	return int64(n)
+	return int64(r.UpTo(math.MaxInt64))
 }
 
 func (r *reader) float() float64 {
-	n := r.uvarint()
+	n := r.Uvarint()
 	if n&1 != 0 {
 		return float64(n >> 1)
 	}
-	return math.Float64frombits(r.be64())
+	return math.Float64frombits(r.BE64())
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/window"
+	"github.com/log-monitoring/alert-engine/internal/wire"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -147,8 +148,8 @@ func (r *recentTimes) append(b []byte) []byte {
 
 func (r *recentTimes) restore(in *reader) {
 	*r = recentTimes{}
-	for n := min(in.uvarint(), recentLogs); n > 0; n-- {
-		r.note(in.varint())
+	for n := min(in.Uvarint(), recentLogs); n > 0; n-- {
+		r.note(in.Varint())
 	}
 }
 
@@ -501,7 +502,7 @@ func (r *restoring) each(key, value []byte) error {
 	if len(key) == 0 {
 		return nil
 	}
-	in := reader{b: value}
+	in := newReader(value)
 	switch kind := key[0]; kind {
 	case keyVersion:
 		if len(value) != 1 || value[0] != formatVersion {
@@ -514,26 +515,26 @@ func (r *restoring) each(key, value []byte) error {
 		}
 	case keyPartition:
 		if len(key) < 5 {
-			return errDamaged
+			return wire.ErrDamaged
 		}
 		p := models.Partition{
 			Topic:     string(key[5:]),
 			Partition: int32(binary.BigEndian.Uint32(key[1:])),
 		}
 		pt := r.state.watermarks.partition(p)
-		pt.base, pt.reached, pt.oldest = in.varint(), in.varint(), in.varint()
-		pt.logs, pt.late = in.varint(), in.varint()
-		if len(in.b) > 0 {
+		pt.base, pt.reached, pt.oldest = in.Varint(), in.Varint(), in.Varint()
+		pt.logs, pt.late = in.Varint(), in.Varint()
+		if len(in.B) > 0 {
 			pt.recent.restore(&in)
 		}
-		if len(in.b) > 0 { // earlier versions did not keep it
-			pt.lateness, pt.adapted, pt.watermark = in.varint(), in.varint(), in.varint()
+		if len(in.B) > 0 { // earlier versions did not keep it
+			pt.lateness, pt.adapted, pt.watermark = in.Varint(), in.Varint(), in.Varint()
 			for i := range pt.delays {
-				pt.delays[i] = in.varint()
+				pt.delays[i] = in.Varint()
 			}
 		}
-		if len(in.b) > 0 {
-			pt.delayClock.at, pt.delayClock.ahead = in.varint(), in.varint()
+		if len(in.B) > 0 {
+			pt.delayClock.at, pt.delayClock.ahead = in.Varint(), in.Varint()
 		}
 		if r.state.persisted.partitions == nil {
 			r.state.persisted.partitions = make(map[models.Partition]bool)
@@ -541,7 +542,7 @@ func (r *restoring) each(key, value []byte) error {
 		r.state.persisted.partitions[p] = true
 	default:
 		if len(key) < 9 {
-			return errDamaged
+			return wire.ErrDamaged
 		}
 		id, rest := binary.BigEndian.Uint64(key[1:]), string(key[9:])
 		if kind == keyCounter {
@@ -558,7 +559,7 @@ func (r *restoring) each(key, value []byte) error {
 		}
 		r.owned(kind, id, rest, &in)
 	}
-	return in.err
+	return in.Err
 }
 
 // owned takes over what belongs to a rule or a suppression.
@@ -577,7 +578,7 @@ func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
 
 func (rs *ruleState) restore(in *reader) {
 	var s savedRule
-	in.decode(in.b, &s)
+	in.decode(in.B, &s)
 	rs.backfilling = false
 	rs.base, rs.watermark, rs.started = s.Base, s.Watermark, s.Start
 	rs.missedFrom = rs.watermark
@@ -605,23 +606,23 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 		r.state.live++
 	}
 	g := rs.groups.at(number)
-	flags := in.byte()
-	if expected, episodes := flags&isExpected != 0, uint32(in.uvarint()); expected || episodes > 0 {
+	flags := in.Byte()
+	if expected, episodes := flags&isExpected != 0, uint32(in.Uvarint()); expected || episodes > 0 {
 		more := g.extend()
 		more.expected, more.episodes = expected, episodes
 	}
-	if seen := in.varint(); seen != 0 {
+	if seen := in.Varint(); seen != 0 {
 		rs.noteSeen(number, g, seen, always)
 	}
 	if flags&hasAlert != 0 {
 		var s savedAlert
-		in.decode(in.block(), &s)
+		in.decode(in.Block(), &s)
 		g.extend().alert = s.alert()
 		rs.alerts[number], rs.deferred = true, true
 	}
 	if flags&hasSamples != 0 {
 		var s savedSamples
-		in.decode(in.block(), &s)
+		in.decode(in.Block(), &s)
 		g.extend().samples = &samples{
 			s.Counted,
 			s.Kept,
@@ -634,24 +635,24 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 		}
 	}
 	if flags&hasGaps != 0 {
-		for n := min(in.uvarint(), uint64(len(in.b))); n > 0; n-- {
-			rs.gaps[number] = append(rs.gaps[number], gap{in.varint(), in.varint()})
+		for n := min(in.Uvarint(), uint64(len(in.B))); n > 0; n-- {
+			rs.gaps[number] = append(rs.gaps[number], gap{in.Varint(), in.Varint()})
 		}
 	}
 	if flags&hasOwner != 0 {
-		in.varint()
-		in.block()
+		in.Varint()
+		in.Block()
 	}
 	if flags&hasRecorded != 0 {
-		g.extend().recorded = math.Float64frombits(in.uvarint())
+		g.extend().recorded = math.Float64frombits(in.Uvarint())
 	}
-	if in.err != nil {
+	if in.Err != nil {
 		g.win = *rs.condition.NewGroup(0)
 		return
 	}
-	win, err := rs.condition.Decode(in.b)
+	win, err := rs.condition.Decode(in.B)
 	if err != nil {
-		in.err = fmt.Errorf("a group of rule %s: %w", rs.id, err)
+		in.Err = fmt.Errorf("a group of rule %s: %w", rs.id, err)
 		win = rs.condition.NewGroup(0)
 	}
 	g.win = *win
@@ -660,16 +661,16 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 // orphan notes an alert whose rule is no longer there, and whose logs are on a partition, as far as
 // that is known.
 func (r *restoring) orphan(value []byte) {
-	in := reader{b: value}
-	flags := in.byte()
-	in.uvarint()
-	in.varint()
+	in := newReader(value)
+	flags := in.Byte()
+	in.Uvarint()
+	in.Varint()
 	if flags&hasAlert == 0 {
 		return
 	}
 	var s savedAlert
-	in.decode(in.block(), &s)
-	if in.err != nil {
+	in.decode(in.Block(), &s)
+	if in.Err != nil {
 		return
 	}
 	if s.Phase == firing || s.Phase == suppressed {
@@ -686,75 +687,26 @@ func (st *state) orphan(rule string, at int64, ep savedEpisode) {
 	}
 }
 
-var errDamaged = fmt.Errorf("the state is damaged")
+// reader reads what was appended to a value.
+type reader struct{ wire.Reader }
 
-// reader reads what was appended to a value. After an error it yields zeroes.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.err = errDamaged
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.err = errDamaged
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.err = errDamaged
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) block() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.err = errDamaged
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
+func newReader(b []byte) reader { return reader{wire.Reader{B: b}} }
 
 func (r *reader) places() []logPlace {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.err = errDamaged
-		return nil
-	}
-	places := make([]logPlace, n)
+	places := make([]logPlace, r.Count())
 	for i := range places {
 		p := &places[i]
-		p.at, p.order.Topic = r.varint(), uint32(r.uvarint())
-		p.order.Partition, p.order.Offset = int32(r.varint()), r.varint()
-		p.order.Index = int32(r.varint())
+		p.at, p.order.Topic = r.Varint(), uint32(r.Uvarint())
+		p.order.Partition, p.order.Offset = int32(r.Varint()), r.Varint()
+		p.order.Index = int32(r.Varint())
 	}
 	return places
 }
 
 func (r *reader) decode(b []byte, v any) {
-	if r.err == nil {
+	if r.Err == nil {
 		if err := json.Unmarshal(b, v); err != nil {
-			r.err = fmt.Errorf("%w: %w", errDamaged, err)
+			r.Err = fmt.Errorf("%w: %w", wire.ErrDamaged, err)
 		}
 	}
 }

@@ -38,6 +38,7 @@ var layers = [][]string{
 	{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
 		"internal/number", "internal/wait", "internal/atomicfile", "internal/fair",
+		"internal/wire",
 		"pkg/models",
 	},
 }

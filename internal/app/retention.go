@@ -37,8 +37,8 @@ func overRetention(
 					Rule: r.ID(),
 					Pos:  set.Place(r, looksBackBy(r, back)),
 					Text: fmt.Sprintf("the rule looks back %s, and %s keeps %s (%s): when it is "+
-						"new it begins with less", duration.Format(coarse(back)), topic,
-						duration.Format(coarse(keeps)), setting),
+						"new it begins with less", duration.Format(duration.Round(back)), topic,
+						duration.Format(duration.Round(keeps)), setting),
 					Hint: "look back less, or have the topic keep more",
 				})
 				break
@@ -71,14 +71,6 @@ func looksBackBy(r *rule.Rule, back time.Duration) string {
 		return "window"
 	}
 	return "when"
-}
-
-// coarse rounds what is longer than an hour to minutes, and else to seconds.
-func coarse(d time.Duration) time.Duration {
-	if d > time.Hour {
-		return d.Round(time.Minute)
-	}
-	return d.Round(time.Second)
 }
 
 // retentions finds rules that look back further than their topics keep logs, and reports them in

@@ -171,20 +171,9 @@ func (c *cut) restore(e *alerting.Engine) error {
 	err := e.Restore(func(each func(key, value []byte) error) error {
 		for _, part := range c.state {
 			rest = append(rest, part...)
-			b := rest
-			for len(b) > 0 {
-				key, after, whole := cutBytes(b)
-				if !whole {
-					break
-				}
-				value, after, whole := cutBytes(after)
-				if !whole {
-					break
-				}
-				if err := each(key, value); err != nil {
-					return err
-				}
-				b = after
+			b, err := cutPairs(rest, each)
+			if err != nil {
+				return err
 			}
 			rest = append(rest[:0], b...)
 		}

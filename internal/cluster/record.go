@@ -11,6 +11,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/wire"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -287,86 +288,32 @@ func (e *VersionError) Error() string {
 		"program does not read: run the newer version on all members", e.Offset, e.Version)
 }
 
-// reader reads what was appended to a record. After an error it yields zeroes.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) be64() uint64 {
-	if len(r.b) < 8 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	v := binary.BigEndian.Uint64(r.b)
-	r.b = r.b[8:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// number reads a number up to most.
-func (r *reader) number(most uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > most {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) text() string {
-	n := r.number(uint64(len(r.b)))
-	t := string(r.b[:min(n, uint64(len(r.b)))])
-	r.b = r.b[len(t):]
-	return t
-}
-
 // readFrame reads what follows the head of a frame.
 func readFrame(b []byte) (*Frame, error) {
-	r := &reader{b: b}
-	f := &Frame{Rules: r.be64(), At: time.Unix(0, r.varint())}
-	for n := r.number(uint64(len(r.b))); n > 0 && !r.bad; n-- {
-		t := Topic{Name: r.text(), Incarnation: r.be64()}
-		t.Partitions = int32(r.number(maxPartitions))
+	r := &wire.Reader{B: b}
+	f := &Frame{Rules: r.BE64(), At: time.Unix(0, r.Varint())}
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
+		t := Topic{Name: string(r.Block()), Incarnation: r.BE64()}
+		t.Partitions = int32(r.UpTo(maxPartitions))
 		f.Topics = append(f.Topics, t)
 	}
-	for n := r.number(uint64(len(r.b))); n > 0 && !r.bad; n-- {
-		topic := r.number(math.MaxInt32)
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
+		topic := r.UpTo(math.MaxInt32)
 		if topic >= uint64(len(f.Topics)) {
 			return nil, ErrRecord
 		}
 		t := f.Topics[topic]
 		m := Mark{Incarnation: t.Incarnation}
-		m.Topic, m.Partition.Partition = t.Name, int32(r.number(maxPartitions))
-		m.Next = int64(r.number(math.MaxInt64))
-		flags := r.byte()
+		m.Topic, m.Partition.Partition = t.Name, int32(r.UpTo(maxPartitions))
+		m.Next = int64(r.UpTo(math.MaxInt64))
+		flags := r.Byte()
 		m.CaughtUp, m.Settling = flags&markCaughtUp != 0, flags&markSettling != 0
 		f.Marks = append(f.Marks, m)
 	}
-	if r.bad {
+	if r.Err != nil {
 		return nil, ErrRecord
 	}
-	f.Spans = r.b
+	f.Spans = r.B
 	return f, nil
 }
 

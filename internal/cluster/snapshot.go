@@ -179,20 +179,9 @@ func (r *SnapshotReader) Read(record []byte, each func(key, value []byte) error)
 	r.got.Bytes += int64(len(record))
 	r.got.Sum = crc32.Update(r.got.Sum, castagnoli, record[chunkHead:])
 	r.rest = append(r.rest, record[chunkHead+8:]...)
-	b := r.rest
-	for len(b) > 0 {
-		key, after, whole := cutBytes(b)
-		if !whole {
-			break
-		}
-		value, after, whole := cutBytes(after)
-		if !whole {
-			break
-		}
-		if err := each(key, value); err != nil {
-			return err
-		}
-		b = after
+	b, err := cutPairs(r.rest, each)
+	if err != nil {
+		return err
 	}
 	if len(b) < len(r.rest) {
 		r.rest = append(r.rest[:0], b...)
@@ -208,6 +197,26 @@ func (r *SnapshotReader) Done() error {
 			r.got.Chunks, r.s.Chunks, r.got.Bytes, r.s.Bytes)
 	}
 	return nil
+}
+
+// cutPairs calls each for the keys and values at the front of b, and returns what is left: nothing,
+// or the beginning of a pair.
+func cutPairs(b []byte, each func(key, value []byte) error) ([]byte, error) {
+	for len(b) > 0 {
+		key, after, whole := cutBytes(b)
+		if !whole {
+			break
+		}
+		value, after, whole := cutBytes(after)
+		if !whole {
+			break
+		}
+		if err := each(key, value); err != nil {
+			return nil, err
+		}
+		b = after
+	}
+	return b, nil
 }
 
 // cutBytes cuts a length and as many bytes off a stream. whole is false when it has fewer.

@@ -186,6 +186,30 @@ func Format(d time.Duration) string {
 	return text
 }
 
+// Round rounds a duration for a text: what is longer than an hour to minutes, and what is longer
+// than a second to seconds.
+func Round(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(time.Minute)
+	case d > time.Second:
+		return d.Round(time.Second)
+	}
+	return d
+}
+
+// Age prints how old something is, in one unit or two: days and hours, hours and minutes, minutes,
+// or seconds. Smaller units are cut off.
+func Age(d time.Duration) string {
+	unit := time.Second
+	if d >= day {
+		unit = time.Hour
+	} else if d >= time.Minute {
+		unit = time.Minute
+	}
+	return Format(d.Truncate(unit))
+}
+
 // A Flag is a duration as the value of a command's flag.
 type Flag time.Duration
 

@@ -125,3 +125,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Ages have two units at most.
+func TestAgeAndRound(t *testing.T) {
+	t.Parallel()
+	f := func(d time.Duration, age, rounded string) {
+		t.Helper()
+		if got := Age(d); got != age {
+			t.Errorf("Age(%v) = %s, want %s", d, got, age)
+		}
+		if got := Format(Round(d)); got != rounded {
+			t.Errorf("Round(%v) = %s, want %s", d, got, rounded)
+		}
+	}
+	f(0, "0s", "0s")
+	f(250*time.Millisecond, "0s", "250ms")
+	f(59900*time.Millisecond, "59s", "1m")
+	f(119*time.Second, "1m", "1m59s")
+	f(2*time.Hour, "2h", "2h")
+	f(90*time.Minute+50*time.Second, "1h30m", "1h31m")
+	f(75*time.Hour+50*time.Minute, "3d3h", "3d3h50m")
+}

@@ -88,7 +88,7 @@ func annotations(a *models.Alert, t *step) model.LabelSet {
 		add("fired_value", number(cmp.Or(a.FiredValue, a.Value)))
 	}
 	if a.State == models.AlertResolved && !a.EndsAt.IsZero() {
-		add("lasted", duration.Format(rounded(a.Duration())))
+		add("lasted", duration.Format(duration.Round(a.Duration())))
 	}
 	add("count", strconv.FormatInt(a.Count, 10))
 	add("event_time", stamp(a.At))
@@ -146,17 +146,6 @@ func number(v float64) string {
 		return strconv.FormatInt(int64(v), 10)
 	}
 	return strconv.FormatFloat(v, 'g', 6, 64)
-}
-
-// rounded is a time as exactly as people want to know it.
-func rounded(d time.Duration) time.Duration {
-	switch {
-	case d > time.Hour:
-		return d.Round(time.Minute)
-	case d > time.Second:
-		return d.Round(time.Second)
-	}
-	return d
 }
 
 func stamp(t time.Time) string {

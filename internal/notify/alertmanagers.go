@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 	"github.com/prometheus/common/model"
 
@@ -89,7 +91,7 @@ func (n *Notifier) forward(l *pipeline, t *target) {
 		}
 		pause = min(max(2*pause, time.Second), forwardBackoff)
 		renew = time.Time{}
-		wait(ctx, pause)
+		wait.Sleep(ctx, pause)
 	}
 }
 
@@ -201,7 +203,7 @@ func (n *Notifier) post(
 
 // posted notes a request. The same is posted once a minute, which is not worth a note.
 func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err error) {
-	detail := fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
+	detail := fmt.Sprintf("accepted after %s", duration.Format(took.Round(time.Millisecond)))
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}

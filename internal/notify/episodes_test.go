@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -384,13 +382,7 @@ func TestReceiversLaw(t *testing.T) {
 func receiversLaw(t *testing.T, rng *rand.Rand) {
 	w := newWorld(t, "hook")
 	w.sites["hook"].ids = true
-	var down atomic.Bool
-	w.sites["hook"].answer = func(int) int {
-		if down.Load() {
-			return http.StatusBadGateway
-		}
-		return http.StatusOK
-	}
+	down := w.sites["hook"].breakable()
 	conf := configFile(t, `
 route: {receiver: r, group_by: ['...'], group_interval: 20s, repeat_interval: 1y}
 receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]

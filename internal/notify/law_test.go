@@ -3,9 +3,7 @@ package notify
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,13 +25,7 @@ func TestLaw(t *testing.T) {
 func law(t *testing.T, rng *rand.Rand) {
 	w := newWorld(t, "hook")
 	w.sites["hook"].ids = true
-	var down atomic.Bool
-	w.sites["hook"].answer = func(int) int {
-		if down.Load() {
-			return http.StatusBadGateway
-		}
-		return http.StatusOK
-	}
+	down := w.sites["hook"].breakable()
 	file := configFile(t, `
 route: {receiver: r, group_by: ['...'], group_interval: 10s, repeat_interval: 1y}
 receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]

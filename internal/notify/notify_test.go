@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +96,18 @@ type site struct {
 	raw  [][]byte
 	path []string
 	at   []time.Time
+}
+
+// breakable has a site refuse everything while the returned switch is on.
+func (s *site) breakable() *atomic.Bool {
+	down := &atomic.Bool{}
+	s.answer = func(int) int {
+		if down.Load() {
+			return http.StatusBadGateway
+		}
+		return http.StatusOK
+	}
+	return down
 }
 
 func (w *world) dial(ctx context.Context, _, address string) (net.Conn, error) {

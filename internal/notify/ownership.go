@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/alertmanager/silence/silencepb"
 	"google.golang.org/protobuf/encoding/protodelim"
 
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -257,7 +258,7 @@ func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	for l != nil && ctx.Err() == nil &&
 		(n.states.unsent(homes) || l.dispatcher.isBusy() || n.busyQueues()) {
 		n.dispatch(time.Now())
-		wait(ctx, 20*time.Millisecond)
+		wait.Sleep(ctx, 20*time.Millisecond)
 	}
 	// The mirror hands the API each alert once, which is to be after they leave it here.
 	n.mirror.refreshing.Lock()

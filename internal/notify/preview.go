@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/alertmanager/notify/webhook"
 	"github.com/prometheus/alertmanager/template"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -349,7 +350,7 @@ func (p *receiverConfig) test(
 		began := time.Now()
 		verdict := safely(func() notify.NotifyVerdict { return in.Notify(one, alerts...) })
 		result := TestResult{Receiver: receiver, Integration: in.String(), Sent: true}
-		result.Detail = fmt.Sprintf("accepted after %s", time.Since(began).Round(time.Millisecond))
+		result.Detail = fmt.Sprintf("accepted after %s", duration.Format(time.Since(began).Round(time.Millisecond)))
 		if err := verdict.Err(); err != nil {
 			result.Sent, result.Detail = false, clean(withoutSecrets(err.Error()), maxLine)
 		}

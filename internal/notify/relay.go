@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -198,15 +199,6 @@ func (n *Notifier) drain() {
 	n.acknowledge()
 	l := n.pipeline.Load()
 	for ctx.Err() == nil && (l.dispatcher.isBusy() || n.busyQueues()) {
-		wait(ctx, 20*time.Millisecond)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		wait.Sleep(ctx, 20*time.Millisecond)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/notify"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
@@ -145,7 +146,7 @@ func (n *Notifier) attempted(
 	detail string,
 ) {
 	detail = safetext.ClipLine(
-		fmt.Sprintf("accepted after %s%s", took.Round(time.Millisecond), withoutSecrets(detail)),
+		fmt.Sprintf("accepted after %s%s", duration.Format(took.Round(time.Millisecond)), withoutSecrets(detail)),
 		maxLine,
 	)
 	if err != nil {

@@ -12,8 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/fair"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -424,9 +426,7 @@ func (q *sinkQueue) drain(l *pipeline, s *sink) {
 			return
 		}
 		pause = min(max(2*pause, time.Second), sinkBackoff)
-		select {
-		case <-time.After(pause):
-		case <-l.dispatcher.ctx.Done():
+		if !wait.Sleep(l.dispatcher.ctx, pause) {
 			return
 		}
 	}
@@ -467,7 +467,7 @@ func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {
 	defer cancel()
 	began := time.Now()
 	err := s.to.write(ctx, list)
-	detail := fmt.Sprintf("accepted after %s", time.Since(began).Round(time.Millisecond))
+	detail := fmt.Sprintf("accepted after %s", duration.Format(time.Since(began).Round(time.Millisecond)))
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}

@@ -109,6 +109,17 @@ func ListOf(file string, err error) (list List) {
 	return List{&e}
 }
 
+// In is an error with the name of the file that it is about, which its maker did not know.
+func In(file string, err error) error {
+	list := ListOf(file, err)
+	for i, e := range list {
+		named := *e
+		named.Pos.File = file
+		list[i] = &named
+	}
+	return list.Err()
+}
+
 // Sort orders the mistakes by their places; files are in the given order.
 func (l List) Sort(files ...string) {
 	slices.SortStableFunc(l, func(a, b *Error) int {

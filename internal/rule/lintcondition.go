@@ -1,6 +1,10 @@
 package rule
 
-import "math"
+import (
+	"math"
+
+	"github.com/log-monitoring/alert-engine/internal/number"
+)
 
 // holdsWithoutLogs: a condition that holds when no log at all matches, and does not ask for
 // silence, is a comparison of zero with zero.
@@ -51,22 +55,36 @@ func asksForSilence(b *Binary) bool {
 	return measured(b.Left) && number(b.Right) || number(b.Left) && measured(b.Right)
 }
 
+// Compare is the truth of a comparison of two numbers, as number.Compare orders them. It is false
+// when one is undefined.
+func Compare(left float64, op string, right float64) bool {
+	if math.IsNaN(left) || math.IsNaN(right) {
+		return false
+	}
+	return Satisfies(number.Compare(left, right), op)
+}
+
+// Satisfies reports whether an order, as cmp.Compare returns it, is the one that an operator asks
+// for.
+func Satisfies(c int, op string) bool {
+	switch op {
+	case ">":
+		return c > 0
+	case ">=":
+		return c >= 0
+	case "<":
+		return c < 0
+	case "<=":
+		return c <= 0
+	case "==":
+		return c == 0
+	}
+	return c != 0
+}
+
 // comparesEmpty is the truth of a comparison without logs.
 func comparesEmpty(b *Binary) bool {
-	left, right := emptyValue(b.Left), emptyValue(b.Right)
-	switch b.Op {
-	case ">":
-		return left > right
-	case ">=":
-		return left >= right
-	case "<":
-		return left < right
-	case "<=":
-		return left <= right
-	case "==":
-		return left == right
-	}
-	return left < right || left > right
+	return Compare(emptyValue(b.Left), b.Op, emptyValue(b.Right))
 }
 
 // emptyValue is a number without logs, NaN when it is undefined.

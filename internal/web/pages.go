@@ -294,7 +294,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"line":     func(n int, text string) string { return safetext.ClipLine(text, n) },
 		"duration": duration.Format,
 		"rough":    rough,
-		"short":    coarse,
+		"short":    duration.Age,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
 		"since":    func(t time.Time) string { return sinceText(now(), t) },
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
@@ -347,12 +347,12 @@ func ago(now, t time.Time) string {
 	}
 	d := now.Sub(t)
 	if d < 0 {
-		return "in " + coarse(-d)
+		return "in " + duration.Age(-d)
 	}
 	if d < time.Second {
 		return "now"
 	}
-	return coarse(d)
+	return duration.Age(d)
 }
 
 // sinceText is the time since t with "ago".
@@ -364,7 +364,7 @@ func sinceText(now, t time.Time) string {
 	return text + " ago"
 }
 
-// rough is a measured duration with as many digits as somebody reads.
+// rough is a measured duration with as many digits as are worth reading.
 func rough(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
@@ -375,18 +375,6 @@ func rough(d time.Duration) string {
 		d = d.Round(time.Millisecond)
 	}
 	return duration.Format(d)
-}
-
-func coarse(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd %dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
 func stamp(t time.Time) string {

@@ -396,7 +396,7 @@ func TestSilencesPage(t *testing.T) {
 		!one.Matchers[1].IsRegex {
 		t.Errorf("it is %+v", one)
 	}
-	see(t, s, "/silences", "known", "by ada", "mutes 1 alert", "ends in 2h 0m")
+	see(t, s, "/silences", "known", "by ada", "mutes 1 alert", "ends in 2h")
 	see(t, s, "/?state=muted", "silenced by ada: known")
 	if status, _, _ := post(t, s, "/silences/"+one.ID+"/expire"); status != 303 ||
 		f.silences[0].State() != "expired" {
@@ -439,7 +439,7 @@ func TestCalendar(t *testing.T) {
 	f, o := newFake(t)
 	f.set.Intervals = map[string]rule.Interval{"mornings": daily{8, 11}, "middays": daily{11, 14}}
 	s := newServer(t, o)
-	see(t, s, "/silences", "mornings", "begins in 20h 0m", "middays", "ends in 2h 0m",
+	see(t, s, "/silences", "mornings", "begins in 20h", "middays", "ends in 2h",
 		`class="band on"`)
 }
 

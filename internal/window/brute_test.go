@@ -396,7 +396,7 @@ func (d *definition) truth(of rule.Condition, want bool, at int64) bool {
 
 // raw is a comparison regardless of how long the key is known.
 func (d *definition) raw(of *rule.Binary, at int64) bool {
-	return compare(d.number(of.Left, at), of.Op, d.number(of.Right, at))
+	return rule.Compare(d.number(of.Left, at), of.Op, d.number(of.Right, at))
 }
 
 // gated says that a comparison holds of nothing, and the key is not yet known for a window.

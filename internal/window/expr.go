@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"math"
 
-	"github.com/log-monitoring/alert-engine/internal/number"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // expr is a number that a condition computes at an instant; NaN when it is undefined.
@@ -101,51 +101,14 @@ func (c *comparison) holds(x *instant) bool {
 func (c *comparison) compare(x *instant) bool {
 	switch {
 	case c.age != nil && c.ageRight:
-		return compareWhole(c.ageLimit, c.op, c.age.age(x))
+		return rule.Satisfies(cmp.Compare(c.ageLimit, c.age.age(x)), c.op)
 	case c.age != nil:
-		return compareWhole(c.age.age(x), c.op, c.ageLimit)
+		return rule.Satisfies(cmp.Compare(c.age.age(x), c.ageLimit), c.op)
 	case c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))):
 		// it need not be known by how much
-		return compare(float64(x.p.exactly+1), c.op, c.right.value(x))
+		return rule.Compare(float64(x.p.exactly+1), c.op, c.right.value(x))
 	}
-	return compare(c.left.value(x), c.op, c.right.value(x))
-}
-
-// compare compares two numbers, as number.Compare does. It is false when one is undefined.
-func compare(left float64, op string, right float64) bool {
-	if math.IsNaN(left) || math.IsNaN(right) {
-		return false
-	}
-	c := number.Compare(left, right)
-	switch op {
-	case ">":
-		return c > 0
-	case ">=":
-		return c >= 0
-	case "<":
-		return c < 0
-	case "<=":
-		return c <= 0
-	case "==":
-		return c == 0
-	}
-	return c != 0
-}
-
-func compareWhole(left int64, op string, right int64) bool {
-	switch op {
-	case ">":
-		return left > right
-	case ">=":
-		return left >= right
-	case "<":
-		return left < right
-	case "<=":
-		return left <= right
-	case "==":
-		return left == right
-	}
-	return left != right
+	return rule.Compare(c.left.value(x), c.op, c.right.value(x))
 }
 
 type conjunction struct{ left, right truth }

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -91,7 +92,7 @@ func (p *Condition) whyRecovered(x *instant, reset bool) string {
 // levelOf is the last level that a value satisfies, or -1.
 func levelOf(levels []rule.Level, value float64) int {
 	for i := len(levels) - 1; i >= 0; i-- {
-		if compare(value, levels[i].Op, levels[i].Value) {
+		if rule.Compare(value, levels[i].Op, levels[i].Value) {
 			return i
 		}
 	}
@@ -106,7 +107,7 @@ func (p *Condition) level(c *comparison, x *instant, value float64) int {
 	}
 	age := c.age.age(x)
 	for i, l := range slices.Backward(p.levels) {
-		if compareWhole(age, l.Op, nanos(l.Value)) {
+		if rule.Satisfies(cmp.Compare(age, nanos(l.Value)), l.Op) {
 			return i
 		}
 	}

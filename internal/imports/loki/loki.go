@@ -75,7 +75,7 @@ func query(
 			l.t.Every = 0
 			l.t.Remark(imports.Differs, "interval",
 				"it is evaluated each %s and looks back %s, so logs between are never seen "+
-					"there; here all are", ruler.PlainDuration(interval), ruler.PlainDuration(l.t.Window))
+					"there; here all are", duration.Format(interval), duration.Format(l.t.Window))
 		}
 	}
 	if d, err := duration.Parse(r.For); r.For != "" && (err != nil || d < 0) {

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/importstest"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -221,8 +222,8 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`sum(count_over_time({app="a"}[1h])) > 2 * sum(count_over_time({app="a"}[1h] offset 1d))`,
-			"match: {stream.app|cased: a} when: count() > 2 * count() offset 24h and count() " +
-				"offset 24h > 0 window: 1h", "differs offset",
+			"match: {stream.app|cased: a} when: count() > 2 * count() offset 1d and count() " +
+				"offset 1d > 0 window: 1h", "differs offset",
 		},
 		{
 			`sum by (pod) (count_over_time({a="b"} |~ "http(s?)://(\\w+)@" [5m]) > 0)`,
@@ -273,32 +274,7 @@ func flattened(t *testing.T, text string) string {
 	if len(n.Content) == 0 {
 		return ""
 	}
-	var flow func(n *yaml.Node) string
-	flow = func(n *yaml.Node) string {
-		var parts []string
-		switch n.Kind {
-		case yaml.MappingNode:
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				parts = append(parts, n.Content[i].Value+": "+flow(n.Content[i+1]))
-			}
-			return "{" + strings.Join(parts, ", ") + "}"
-		case yaml.SequenceNode:
-			for _, m := range n.Content {
-				parts = append(parts, flow(m))
-			}
-			return "[" + strings.Join(parts, ", ") + "]"
-		}
-		if n.Style == yaml.DoubleQuotedStyle {
-			return `"` + n.Value + `"`
-		}
-		return n.Value
-	}
-	root := n.Content[0]
-	var parts []string
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		parts = append(parts, root.Content[i].Value+": "+flow(root.Content[i+1]))
-	}
-	return strings.Join(parts, " ")
+	return importstest.Flat(n.Content[0])
 }
 
 func TestLabelsAndTemplates(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/imports/logql"
 	"github.com/log-monitoring/alert-engine/internal/imports/ruler"
@@ -638,7 +639,7 @@ func (l *lowering) logs(
 		return "", nil, fmt.Errorf(
 			"it has ranges of %s and %s, and a rule here has one window; compare the window with "+
 				"an earlier one by offset, or leave this rule in Loki",
-			ruler.PlainDuration(l.window), ruler.PlainDuration(r.Range))
+			duration.Format(l.window), duration.Format(r.Range))
 	}
 	l.window = r.Range
 	n, p, err := l.condition(r)
@@ -733,7 +734,7 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 	filter := "$" + name
 	offset := ""
 	if r.Offset > 0 {
-		offset, l.offsets = " offset "+ruler.PlainDuration(r.Offset), true
+		offset, l.offsets = " offset "+duration.Format(r.Offset), true
 	}
 	seconds := r.Range.Seconds()
 	if r.Unwrap == nil {
@@ -820,7 +821,7 @@ func (l *lowering) absent(r *logql.Range) (truth, error) {
 	}
 	offset := ""
 	if r.Offset > 0 {
-		offset, l.offsets = " offset "+ruler.PlainDuration(r.Offset), true
+		offset, l.offsets = " offset "+duration.Format(r.Offset), true
 	}
 	l.absence = true
 	seen := map[string]int{}

@@ -195,18 +195,6 @@ func Default(text string, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// PlainDuration is how a duration is written in rules.
-func PlainDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
-}
-
 // zero reports whether a duration is written and is nothing.
 func zero(text string) bool {
 	d, err := duration.Parse(text)

@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -173,9 +174,9 @@ func (tr *translator) write(r Rule, t *Translation, seen map[string]int) *yaml.N
 		}
 	}
 	text("when", t.When)
-	text("window", PlainDuration(t.Window))
+	text("window", duration.Format(t.Window))
 	if t.Every > 0 {
-		text("every", PlainDuration(t.Every))
+		text("every", duration.Format(t.Every))
 	}
 	if len(t.By) > 0 {
 		imports.Set(n, "by", imports.Texts(t.By...))

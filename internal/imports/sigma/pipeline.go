@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // Pipeline is a pySigma pipeline file: transformations of field names and detections.
@@ -37,23 +38,24 @@ var supported = map[string]bool{
 
 // ReadPipeline reads a pipeline file. A transformation that is not supported is a mistake.
 func ReadPipeline(name string, data []byte) (*Pipeline, error) {
-	var n yaml.Node
-	if err := yaml.Unmarshal(data, &n); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	documents, err := imports.Read(imports.File{Name: name, Data: data})
+	if err != nil {
+		return nil, problem.In(name, err)
 	}
-	if len(n.Content) == 0 {
+	if len(documents) == 0 {
 		return &Pipeline{}, nil
 	}
 	p := &Pipeline{}
-	list := imports.Get(n.Content[0], "transformations")
+	list := imports.Get(documents[0], "transformations")
 	if list == nil {
-		return nil, fmt.Errorf("%s:1: a pipeline has transformations", name)
+		return nil, problem.New(problem.Pos{File: name, Line: 1, Column: 1}, "",
+			"a pipeline has transformations")
 	}
 	for _, m := range list.Content {
 		s := step{node: m, kind: imports.Value(m, "type"), fields: map[string][]string{}}
 		if _, ok := supported[s.kind]; !ok {
-			return nil, fmt.Errorf("%s:%d: transformation %q is not supported", name, m.Line,
-				s.kind)
+			return nil, problem.New(problem.Pos{File: name, Line: m.Line, Column: m.Column}, "",
+				"transformation %q is not supported", s.kind)
 		}
 		if mapping := imports.Get(m, "mapping"); mapping != nil {
 			for i := 0; i+1 < len(mapping.Content); i += 2 {

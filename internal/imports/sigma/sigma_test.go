@@ -130,7 +130,7 @@ detection: {s: {Image|endswith: '\calc.exe', User: ann}, condition: s}
 	f(`{"winlog":{"event_id":5},"process":{"executable":"C:\\calc.exe"},"user":{"id":"ann"}}`,
 		false)
 	if _, err := ReadPipeline("p.yml", []byte("transformations: [{type: regex}]")); err == nil ||
-		err.Error() != `p.yml:1: transformation "regex" is not supported` {
+		err.Error() != `p.yml:1:19: transformation "regex" is not supported` {
 		t.Errorf("got %v", err)
 	}
 }

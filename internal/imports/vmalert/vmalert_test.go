@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/importstest"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -43,31 +44,8 @@ func imported(t *testing.T, expr string) (text, report string) {
 	if len(set.Rules) != 1 {
 		t.Fatalf("%d rules are read", len(set.Rules))
 	}
-	var parts []string
 	one := imports.Get(imports.Get(r.Documents[0].Root, "groups").Content[0], "rules").Content[0]
-	for i := 0; i+1 < len(one.Content); i += 2 {
-		if key := one.Content[i].Value; key != "alert" && key != "origin" {
-			parts = append(parts, key+": "+flow(one.Content[i+1]))
-		}
-	}
-	return strings.Join(parts, " "), report
-}
-
-func flow(n *yaml.Node) string {
-	var parts []string
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, n.Content[i].Value+": "+flow(n.Content[i+1]))
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	case yaml.SequenceNode:
-		for _, m := range n.Content {
-			parts = append(parts, flow(m))
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	}
-	return n.Value
+	return importstest.Flat(one, "alert", "origin"), report
 }
 
 func TestQueries(t *testing.T) {
