@@ -374,7 +374,10 @@ func (p *parser) stage() Stage {
 		return &LabelFilter{p.predicate(0, 0)}
 	}
 	name := p.word()
-	if p.is("=", "==", "!=", "=~", "!~", ">", ">=", "<", "<=") {
+	// behind a parser != and !~ are filters of lines
+	parser := slices.Contains([]string{"json", "logfmt", "unpack", "decolorize"}, name)
+	if !(parser && p.is("!=", "!~")) &&
+		p.is("=", "==", "!=", "=~", "!~", ">", ">=", "<", "<=") {
 		p.i--
 		return &LabelFilter{p.predicate(0, 0)}
 	}

@@ -143,6 +143,66 @@ func TestQueries(t *testing.T) {
 				"{stream.app|cased: a}, condition: logs or logs_2}" +
 				" when: rate($logs) / rate($logs_2) < 0.05 and rate($logs) > 0 window: 5m", "",
 		},
+		{ // != behind a parser is a filter of lines
+			`sum(count_over_time({app="a"} | json != "x" !~ "y" [5m])) > 3`,
+			"match: {selection: {stream.app|cased: a}, filter: {line|contains|cased: x}, " +
+				"filter_2: {line|contains|cased: y}, condition: selection and not filter and " +
+				"not filter_2} when: count() > 3 window: 5m",
+			"differs pipeline-error",
+		},
+		{ // what unpack has packed is the line
+			`sum by (c) (count_over_time({app="a"} | unpack |= "x" [5m])) > 3`,
+			"extract: [{from: line, json: [_entry, c]}] match: {stream.app|cased: a, " +
+				"_entry|contains|cased: x} when: count() > 3 window: 5m by: [c]",
+			"differs pipeline-error",
+		},
+		{ // the result of a sum has no labels
+			`sum(absent_over_time({app="a"}[5m])) > 0`,
+			"match: {stream.app|cased: a} when: count() == 0 window: 5m", "",
+		},
+		{ // a line without the label has no value
+			`absent_over_time({app="a"} | json n="n" | unwrap n | __error__="" [5m])`,
+			"extract: [{from: line, json: [n=n]}] match: {stream.app|cased: a, n: ?*} when: " +
+				"count() == 0 window: 5m labels: {app: a}", "",
+		},
+		{
+			`(sum(count_over_time({app="a"}[5m])) > bool 3) == 1`,
+			"match: {stream.app|cased: a} when: count() > 3 window: 5m", "",
+		},
+		{
+			`sum(count_over_time({app="a"}[5m])) > 3 < 9`,
+			"match: {stream.app|cased: a} when: count() > 3 and count() < 9 + 0 / count() " +
+				"window: 5m", "",
+		},
+		{ // an address is not different when there is none
+			`sum(count_over_time({app="a"} | logfmt ip | ip!=ip("10.0.0.0/8") [5m])) > 3`,
+			"extract: [{from: line, logfmt: [ip]}] match: {selection: {stream.app|cased: a, " +
+				"ip: ?*}, filter: {ip|cidr: 10.0.0.0/8}, condition: selection and not filter} " +
+				"when: count() > 3 window: 5m", "",
+		},
+		{
+			`sum by (b) (count_over_time({app="a"} | logfmt l | keep l | ` +
+				`label_format b="{{ .l }}" [5m])) > 3`,
+			"extract: [{from: line, logfmt: [l]}] match: {stream.app|cased: a} when: " +
+				"count() > 3 window: 5m by: [b=l]", "",
+		},
+		{
+			`count_over_time({app="a"} | keep app, pod [5m]) > 3`,
+			"match: {stream.app|cased: a} when: count() > 3 window: 5m by: [app=stream.app, " +
+				"pod=stream.pod]", "",
+		},
+		{
+			`sum(count_over_time({app="a"} | drop x | x="1" [5m])) > 3`, "",
+			"refused refused; a filter looks at x, which drop or keep has removed",
+		},
+		{
+			`sum_over_time({app="a"} | logfmt n | unwrap n [5m]) by (app) > 3`, "",
+			"refused refused; sum_over_time has a grouping of its own, which Loki refuses; write sum by (...)",
+		},
+		{
+			`sum(count_over_time({app!="a", b=~".*"} [5m])) > 3`, "",
+			"refused refused; its selector may match any stream, which Loki refuses",
+		},
 		{
 			`sum(count_over_time({app="a"}[5m])) == 0`,
 			"match: {stream.app|cased: a} when: count() == 0 + 0 / count() window: 5m",

@@ -1,9 +1,11 @@
 package loki
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,8 +181,8 @@ func (l *lowering) truth(e logql.Expr) (truth, error) {
 
 // present is the condition that a number has a value at all.
 func (l *lowering) present(e logql.Expr) (truth, error) {
-	if r, ok := absentOf(e); ok {
-		return l.absent(r)
+	if r, named, ok := absentOf(e); ok {
+		return l.absent(r, named)
 	}
 	n, err := l.number(e)
 	switch {
@@ -306,13 +308,16 @@ var opposites = map[string]string{
 // with logs, which conditions here must be made to ask.
 func (l *lowering) compare(b *logql.Binary) (truth, error) {
 	l.joins = append(l.joins, b)
-	if r, ok := absentOf(b.Left); ok {
+	if r, named, ok := absentOf(b.Left); ok {
 		if n, isNumber := b.Right.(*logql.Number); isNumber {
 			if !holds(b.Op, 1, n.Value) {
 				return truth{}, errors.New("absent_over_time is 1 or nothing, so it never fires")
 			}
-			return l.absent(r)
+			return l.absent(r, named)
 		}
+	}
+	if t, ok, err := l.twice(b); ok || err != nil {
+		return t, err
 	}
 	left, err := l.number(b.Left)
 	if err != nil {
@@ -646,6 +651,9 @@ func (l *lowering) logs(
 	if err != nil {
 		return "", nil, err
 	}
+	if r.Unwrap != nil && r.Func == "absent_over_time" { // a line without the label has no value
+		n = tree.All(n, present(p.field(r.Unwrap.Label)))
+	}
 	key := tree.Key(n)
 	if name = l.names[key]; name == "" {
 		name = "logs"
@@ -678,6 +686,9 @@ func (l *lowering) groups(
 			if name == "__error__" {
 				continue
 			}
+			if p.gone(name) {
+				return nil, fmt.Errorf("it groups by %s, which drop or keep has removed", name)
+			}
 			by = append(by, ruler.ByName(name, p.field(name)))
 		}
 		slices.Sort(by)
@@ -686,6 +697,15 @@ func (l *lowering) groups(
 	without := slices.Clone(p.dropped)
 	if aggregated {
 		without = append(without, g.Labels...)
+	}
+	if p.kept != nil {
+		for _, name := range p.kept {
+			if !slices.Contains(without, name) {
+				by = append(by, ruler.ByName(name, p.field(name)))
+			}
+		}
+		slices.Sort(by)
+		return slices.Compact(by), nil
 	}
 	if len(l.labels.Stream) > 0 {
 		for _, name := range l.labels.Stream {
@@ -716,10 +736,42 @@ func (l *lowering) groups(
 	return by, nil
 }
 
+// invalid is what Loki itself refuses of a range.
+func invalid(r *logql.Range) error {
+	grouped := []string{
+		"avg_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time",
+		"max_over_time", "min_over_time", "first_over_time", "last_over_time",
+	}
+	switch {
+	case r.Grouping != nil && !slices.Contains(grouped, r.Func):
+		return fmt.Errorf("%s has a grouping of its own, which Loki refuses; write sum by (...)",
+			r.Func)
+	case r.Unwrap != nil && slices.Contains([]string{
+		"count_over_time", "bytes_over_time", "bytes_rate",
+	}, r.Func):
+		return fmt.Errorf("%s with unwrap is refused by Loki", r.Func)
+	}
+	for _, m := range r.Selector {
+		if m.Op == "=" && m.Value != "" {
+			return nil
+		}
+		if m.Op == "=~" {
+			re, err := regexp.Compile("^(?:" + m.Value + ")$")
+			if err != nil || !re.MatchString("") {
+				return nil // the error is found later
+			}
+		}
+	}
+	return errors.New("its selector may match any stream, which Loki refuses")
+}
+
 // rangeOf translates a function over a range.
 func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (number, error) {
 	if r.Func == "bytes_over_time" || r.Func == "bytes_rate" {
 		return number{}, fmt.Errorf("%s counts the bytes of lines, which rules here do not", r.Func)
+	}
+	if err := invalid(r); err != nil {
+		return number{}, err
 	}
 	if r.Func == "absent_over_time" {
 		return number{}, errors.New("absent_over_time within a calculation is not translated")
@@ -798,19 +850,60 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 	}, nil
 }
 
-// absentOf is absent_over_time, which may stand in a sum.
-func absentOf(e logql.Expr) (*logql.Range, bool) {
-	a, ok := e.(*logql.Aggregate)
-	if ok && a.Grouping == nil && slices.Contains([]string{"sum", "max", "min", "count"}, a.Func) {
-		e = a.Of
+// twice translates a comparison of a comparison: of one that filters, both must hold; of one with
+// bool, which is 0 or 1, it is the comparison itself.
+func (l *lowering) twice(b *logql.Binary) (t truth, ok bool, err error) {
+	inner, isBinary := b.Left.(*logql.Binary)
+	if !isBinary || flipped[inner.Op] == "" {
+		return truth{}, false, nil
 	}
-	r, ok := e.(*logql.Range)
-	return r, ok && r.Func == "absent_over_time"
+	if !inner.Bool {
+		left, err := l.compare(inner)
+		if err != nil || left.always != nil {
+			return left, true, cmp.Or(err, errors.New("a side of it is a constant"))
+		}
+		number := inner.Left
+		if _, fixed := number.(*logql.Number); fixed {
+			return truth{}, true, errors.New("it compares a constant twice")
+		}
+		for { // down to the number that is compared
+			deeper, is := number.(*logql.Binary)
+			if !is || flipped[deeper.Op] == "" {
+				break
+			}
+			number = deeper.Left
+		}
+		right, err := l.compare(&logql.Binary{Op: b.Op, Left: number, Right: b.Right})
+		if err != nil {
+			return truth{}, true, err
+		}
+		return truth{text: side(left) + " and " + side(right)}, true, nil
+	}
+	n, isNumber := b.Right.(*logql.Number)
+	if !isNumber || holds(b.Op, 1, n.Value) == holds(b.Op, 0, n.Value) ||
+		holds(b.Op, 0, n.Value) {
+		return truth{}, false, nil
+	}
+	plain := *inner
+	plain.Bool = false
+	t, err = l.compare(&plain)
+	return t, true, err
+}
+
+// absentOf is absent_over_time, which may stand in a sum, whose result has no labels.
+func absentOf(e logql.Expr) (r *logql.Range, named, ok bool) {
+	a, ok := e.(*logql.Aggregate)
+	named = true
+	if ok && a.Grouping == nil && slices.Contains([]string{"sum", "max", "min", "count"}, a.Func) {
+		e, named = a.Of, false
+	}
+	r, ok = e.(*logql.Range)
+	return r, named, ok && r.Func == "absent_over_time"
 }
 
 // absent is the condition that there is no line. The alert has the labels that the selector gives a
-// value.
-func (l *lowering) absent(r *logql.Range) (truth, error) {
+// value, if they are named.
+func (l *lowering) absent(r *logql.Range, named bool) (truth, error) {
 	if l.grouped && len(l.by) > 0 {
 		return truth{}, errors.New(
 			"absent_over_time is joined with groups, which have other labels")
@@ -827,7 +920,7 @@ func (l *lowering) absent(r *logql.Range) (truth, error) {
 	seen := map[string]int{}
 	for _, m := range r.Selector {
 		seen[m.Name]++
-		if m.Op == "=" && m.Value != "" {
+		if named && m.Op == "=" && m.Value != "" {
 			l.t.Labels[m.Name] = m.Value
 		}
 	}

@@ -25,8 +25,10 @@ type pipeline struct {
 	known   []string          // fields that parsers name
 	open    string            // the parser that yields whatever a line has: json, logfmt, or ""
 	dropped []string
-	line    string // why the line is no longer the one that was shipped
-	failing bool   // lines with an error of the parser are still there
+	kept    []string // the labels that keep has left; nil for all
+	line    string   // why the line is no longer the one that was shipped
+	entry   string   // the field that unpack has made the line; "" for none
+	failing bool     // lines with an error of the parser are still there
 }
 
 // field is the field that a label's name means.
@@ -44,6 +46,11 @@ func (p *pipeline) field(name string) string {
 		return p.member(name, name)
 	}
 	return p.stream(name)
+}
+
+// gone says whether drop or keep has removed a label.
+func (p *pipeline) gone(name string) bool {
+	return slices.Contains(p.dropped, name) || p.kept != nil && !slices.Contains(p.kept, name)
 }
 
 // stream is the field of a label of the stream.
@@ -188,16 +195,30 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 	case *logql.LineFormat:
 		p.line = "line_format"
 	case *logql.LabelFormat:
-		if len(s.Templates) > 0 {
-			return nil, fmt.Errorf(
-				"label_format makes %s from a template, which rules here cannot", s.Templates[0].Name)
+		renames := slices.Clone(s.Renames)
+		for _, t := range s.Templates {
+			m := copied.FindStringSubmatch(t.Path)
+			if m == nil {
+				return nil, fmt.Errorf(
+					"label_format makes %s from a template, which rules here cannot", t.Name)
+			}
+			renames = append(renames, logql.Param{Name: t.Name, Path: m[1]})
 		}
-		for _, r := range s.Renames {
+		for _, r := range renames {
 			old := r.Path
+			if p.gone(old) {
+				return nil, fmt.Errorf("label_format reads %s, which has been removed", old)
+			}
 			if older, ok := p.renames[old]; ok {
 				old = older
 			}
 			p.renames[r.Name] = old
+			p.dropped = slices.DeleteFunc(p.dropped, func(name string) bool {
+				return name == r.Name
+			})
+			if p.kept != nil {
+				p.kept = append(p.kept, r.Name)
+			}
 		}
 	case *logql.Other:
 		switch s.Kind {
@@ -214,6 +235,13 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 					p.dropped = append(p.dropped, name)
 				}
 			}
+		case "keep":
+			p.kept = slices.DeleteFunc(slices.Clone(s.Labels), func(name string) bool {
+				return p.gone(name) || strings.HasPrefix(name, "__error")
+			})
+			if p.failing = p.failing && slices.Contains(s.Labels, "__error__"); p.kept == nil {
+				p.kept = []string{}
+			}
 		default:
 			return nil, fmt.Errorf(
 				"%s is not translated: it changes which labels a series has", s.Kind)
@@ -221,6 +249,9 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 	}
 	return nil, nil
 }
+
+// copied is a template that is nothing but a label.
+var copied = regexp.MustCompile(`^\{\{-?\s*\.([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}$`)
 
 // rejects says whether a line without the labels that a filter names never passes it.
 func rejects(p logql.Predicate) bool {
@@ -249,6 +280,9 @@ func rejects(p logql.Predicate) bool {
 }
 
 func (p *pipeline) parser(s *logql.Parser) error {
+	if p.entry != "" {
+		return fmt.Errorf("%s reads a line that unpack has made", s.Kind)
+	}
 	if p.line != "" {
 		return fmt.Errorf("%s reads a line that %s has made", s.Kind, p.line)
 	}
@@ -282,7 +316,8 @@ func (p *pipeline) parser(s *logql.Parser) error {
 	}
 	kind := s.Kind
 	if kind == "unpack" {
-		kind, p.line = "json", "unpack"
+		kind = "json"
+		p.entry = p.member("_entry", "_entry")
 	}
 	if p.open != "" && p.open != kind {
 		return errors.New("json and logfmt one after the other are not translated")
@@ -297,8 +332,12 @@ func (p *pipeline) lineFilter(s *logql.LineFilter) (tree.Node, error) {
 		return nil, fmt.Errorf("a filter looks at a line that %s has made", p.line)
 	}
 	var of []tree.Node
+	field := "line"
+	if p.entry != "" {
+		field = p.entry
+	}
 	for _, t := range s.Texts {
-		n, err := lineText(s.Op[1:], t)
+		n, err := lineText(field, s.Op[1:], t)
 		if err != nil {
 			return nil, err
 		}
@@ -329,30 +368,30 @@ func anyText(of []tree.Node) tree.Node {
 	return tree.Any(of...)
 }
 
-func lineText(op string, t logql.Text) (tree.Node, error) {
+func lineText(field, op string, t logql.Text) (tree.Node, error) {
 	switch {
 	case t.IP:
-		expr, err := addressExpr(t.Value)
+		expr, err := addressExprs(t.Value)
 		if err != nil {
 			return nil, err
 		}
-		return tree.Leaf{Field: "line", Mods: "re", Values: []string{expr}}, nil
+		return tree.Leaf{Field: field, Mods: "re", Values: expr}, nil
 	case op == "~":
-		n, err := tree.Find("line", t.Value)
+		n, err := tree.Find(field, t.Value)
 		if err != nil {
 			return nil, fmt.Errorf("regular expression %q: %w", t.Value, err)
 		}
 		return n, nil
 	case op == ">":
-		return linePattern(t.Value), nil
+		return linePattern(field, t.Value), nil
 	}
-	return tree.Contains("line", true, t.Value), nil
+	return tree.Contains(field, true, t.Value), nil
 }
 
 var hole = regexp.MustCompile(`<[A-Za-z_][A-Za-z0-9_]*>`)
 
 // linePattern is the condition that a line is like a pattern, in which <_> stands for some text.
-func linePattern(pattern string) tree.Node {
+func linePattern(field, pattern string) tree.Node {
 	parts := hole.Split(pattern, -1)
 	var b strings.Builder
 	b.WriteString("(?s)")
@@ -365,7 +404,27 @@ func linePattern(pattern string) tree.Node {
 	if parts[len(parts)-1] != "" {
 		b.WriteString("$")
 	}
-	return tree.Leaf{Field: "line", Mods: "re", Values: []string{b.String()}}
+	return tree.Leaf{Field: field, Mods: "re", Values: []string{b.String()}}
+}
+
+// addressExprs are regular expressions of the IPv4 addresses of ip(text): an address, a network or
+// a range.
+func addressExprs(text string) (list []string, err error) {
+	networks := []string{text}
+	if from, to, ok := strings.Cut(text, "-"); ok {
+		networks, err = tree.Networks(strings.TrimSpace(from), strings.TrimSpace(to))
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range networks {
+		expr, err := addressExpr(n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, expr)
+	}
+	return list, nil
 }
 
 // addressExpr is a regular expression of the IPv4 addresses of a network.
@@ -427,12 +486,15 @@ func (p *pipeline) compare(c *logql.Compare) (tree.Node, error) {
 		}
 		return nil, errors.New("lines are chosen by __error__, which logs here do not have")
 	}
+	if p.gone(c.Name) {
+		return nil, fmt.Errorf("a filter looks at %s, which drop or keep has removed", c.Name)
+	}
 	field := p.field(c.Name)
 	switch {
 	case c.IP:
 		n, err := addresses(field, c.Text)
-		if c.Op == "!=" && err == nil {
-			n = tree.Negate(n)
+		if c.Op == "!=" && err == nil { // a line without the label is in neither
+			n = tree.All(present(field), tree.Negate(n))
 		}
 		return n, err
 	case !c.Number:
