@@ -203,7 +203,7 @@ func (st *state) decideTo(rs *ruleState, number uint32, watermark int64) {
 	}
 	if expired || !rs.condition.KeepsKeys() && m.g.alert == nil && m.g.win.Empty() {
 		rs.drop(number)
-		rs.refused.madeRoom(ends)
+		rs.madeRoom(ends)
 		st.live--
 		return
 	}

@@ -245,8 +245,29 @@ func (c *compiledRule) levelOf(ed window.Edge) int {
 	return ed.Level + 1
 }
 
-// groupLabels are the labels of a group: those whose value is not empty.
+// groupLabels are the labels of a group: those whose value is not empty. One of the rule takes the
+// place of one of the envelope.
 func (c *compiledRule) groupLabels(key string) map[string]string {
+	labels := c.keyLabels(key)
+	if c.byStream() {
+		for name := range c.rule.Labels {
+			if !slices.ContainsFunc(c.rule.By, func(l rule.Label) bool { return l.Name == name }) {
+				delete(labels, name)
+			}
+		}
+	}
+	return labels
+}
+
+// byStream says whether the rule groups by all labels of the envelope.
+func (c *compiledRule) byStream() bool {
+	return slices.ContainsFunc(c.rule.By, func(l rule.Label) bool {
+		return decode.IsStream(l.Fields[0])
+	})
+}
+
+// keyLabels are the labels that the key of a group has.
+func (c *compiledRule) keyLabels(key string) map[string]string {
 	labels := make(map[string]string, len(c.by)+4)
 	for _, l := range c.rule.By {
 		var value string
@@ -255,8 +276,7 @@ func (c *compiledRule) groupLabels(key string) map[string]string {
 		case value == "":
 		case decode.IsStream(l.Fields[0]):
 			for name, text := range decode.LabelsOf(value) {
-				_, own := c.rule.Labels[name]
-				if _, given := labels[name]; !own && !given {
+				if _, given := labels[name]; !given {
 					labels[name] = text
 				}
 			}

@@ -106,6 +106,17 @@ func (v environment) each(name string, f func(firingSpan)) {
 		if len(other.firingSpans) == 0 || !v.u.sees(other.rule.Mode == rule.Shadow) {
 			continue
 		}
+		if v.u.byStream() || other.byStream() {
+			own := v.u.keyLabels(v.g.key)
+			for key, list := range other.firingSpans {
+				if agree(own, other.keyLabels(key)) {
+					for _, s := range list {
+						f(s)
+					}
+				}
+			}
+			continue
+		}
 		common := v.u.commonLabels(other.compiledRule)
 		if len(common) == len(other.by) { // the key is known
 			own := values(v.g.key, len(v.u.by))
@@ -136,6 +147,16 @@ func (v environment) each(name string, f func(firingSpan)) {
 
 // sees says whether a rule may see the alerts of another, which may be in shadow mode.
 func (c *compiledRule) sees(shadow bool) bool { return !shadow || c.rule.Mode == rule.Shadow }
+
+// agree says whether two sets of labels have the same values of those that both have.
+func agree(a, b map[string]string) bool {
+	for name, value := range a {
+		if other, ok := b[name]; ok && other != value {
+			return false
+		}
+	}
+	return true
+}
 
 // commonLabel is the place of a label in the keys of two rules.
 type commonLabel struct{ ours, theirs int }

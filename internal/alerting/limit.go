@@ -79,8 +79,8 @@ func (st *state) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 		st.evictQuiet(rs)
 	}
 	if !st.full(rs) {
-		if rs.groups.live+1 >= rs.limit() {
-			r.room = 0
+		if rs.groups.live+1 >= rs.limit() && r.room != 0 {
+			r.room, rs.changed = 0, true
 		}
 		return true
 	}
@@ -151,7 +151,7 @@ func (st *state) evictQuiet(rs *ruleState) {
 	}
 	for _, q := range list[:n] {
 		rs.drop(q.number)
-		rs.refused.madeRoom(rs.watermark + 1)
+		rs.madeRoom(rs.watermark + 1)
 		st.live--
 		rs.evicted++
 	}
@@ -176,9 +176,9 @@ func (m *machine) endsBy(decided int64) int64 {
 }
 
 // madeRoom notes that a group was dropped that had ended at an instant.
-func (r *refusals) madeRoom(at int64) {
-	if r.first != 0 && (r.room == 0 || at < r.room) {
-		r.room = at
+func (rs *ruleState) madeRoom(at int64) {
+	if r := &rs.refused; r.first != 0 && (r.room == 0 || at < r.room) {
+		r.room, rs.changed = at, true
 	}
 }
 

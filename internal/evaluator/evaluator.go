@@ -211,7 +211,9 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			}
 		}
 	}
-	room.close(e.end)
+	if room.refused {
+		room.close(e.end)
+	}
 	if r.Resolve.Match != nil {
 		for _, l := range logs {
 			if g := groups[keyOf(r.By, e.set.labelsOf(r.By, l))]; g != nil &&

@@ -27,6 +27,7 @@ type group struct {
 
 	// the state of the alert
 	alive       bool    // the group is known
+	from        instant // since when it is
 	reset       *Log    // the log that ended the condition last
 	resets      []*Log  // all that did
 	holds       bool    // as it was judged last
@@ -212,6 +213,7 @@ func (g *group) step(at instant) {
 	if g.alive = i >= 0; !g.alive {
 		return
 	}
+	g.from = lives[i].from
 	v := g.look(at, lives[i])
 	judged := g.r.Every == 0 || at%int64(g.r.Every) == 0
 	was := g.holds
@@ -290,10 +292,10 @@ func (g *group) advance(at instant, v *view, judged bool) {
 // raise has the alert fire, if the hours and the suppressions allow it, or moves its severity.
 func (g *group) raise(at instant, v *view, judged bool) {
 	severity := g.severity
-	if judged || !g.up {
+	muted := g.e.muted(g.r, g.labels, at)
+	if judged || !g.up || g.muted && !muted {
 		severity = g.level(v)
 	}
-	muted := g.e.muted(g.r, g.labels, at)
 	switch {
 	case !g.up && g.e.set.active(g.r, at):
 		g.up, g.muted, g.severity = true, muted, severity
@@ -356,7 +358,10 @@ func (g *group) tell(state string, at instant, value Number) {
 	g.fired = g.fired || state == "firing"
 	labels := maps.Clone(g.labels)
 	for name, text := range g.own {
-		if _, taken := labels[name]; !taken {
+		// a label of the rule wins over one of the envelope, and not over one that by names
+		if _, taken := labels[name]; !taken || !slices.ContainsFunc(g.r.By, func(l rule.Label) bool {
+			return l.Name == name
+		}) {
 			labels[name] = text
 		}
 	}
@@ -376,13 +381,17 @@ func (g *group) texts(value Number) map[string]string {
 	labels := map[string]string{}
 	for name, text := range g.r.Labels {
 		var b strings.Builder
-		data := struct{ Value float64 }{}
+		data := struct {
+			Value  float64
+			Labels map[string]string
+		}{Labels: g.labels}
 		if g.r.When == nil { // it is left open, but not 0
 			data.Value = 1
 		} else if n := value.Float(); !math.IsNaN(n) && !math.IsInf(n, 0) {
 			data.Value = n
 		}
-		if err := gotemplate.Must(gotemplate.New("").Parse(text)).Execute(&b, data); err != nil {
+		t := gotemplate.Must(gotemplate.New("").Option("missingkey=zero").Parse(text))
+		if err := t.Execute(&b, data); err != nil {
 			panic(err)
 		}
 		labels[name] = b.String()
@@ -399,7 +408,7 @@ func (g *group) count(at instant) (n int) {
 		span = taken(g.r)
 	}
 	for _, l := range g.logs {
-		if l.At > g.beginning-span && l.At <= at && l.Visible <= at && g.countsIn(l) &&
+		if l.At > g.beginning-span && l.At >= g.from && l.At <= at && l.Visible <= at && g.countsIn(l) &&
 			(g.cut == nil || l.At >= g.cut.At) {
 			n++
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -26,7 +27,19 @@ func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 // sees says whether a rule sees the alerts of another. Only shadow rules see those of shadow rules.
 func sees(r, other *rule.Rule) bool { return other.Mode != rule.Shadow || r.Mode == rule.Shadow }
 
+// agree says whether two groups have the same values of the labels that both rules have. Where one
+// has all labels of the envelope, those are meant that both groups have.
 func agree(a, b *rule.Rule, labels, others map[string]string) bool {
+	if slices.ContainsFunc(slices.Concat(a.By, b.By), func(l rule.Label) bool {
+		return decode.IsStream(l.Fields[0])
+	}) {
+		for name, value := range labels {
+			if other, ok := others[name]; ok && other != value {
+				return false
+			}
+		}
+		return true
+	}
 	for _, one := range a.By {
 		for _, other := range b.By {
 			if one.Name == other.Name && labels[one.Name] != others[one.Name] {

@@ -258,6 +258,15 @@ func (d draw) aggregate() (call, constant string) {
 	case 12:
 		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
 	}
+	if d.in(2) {
+		return d.of("sum(x", "avg(x", "max(x", "min(x", "distinct(u", "p50(x", "stddev(x", "p90(t",
+				"distinct(h") + second + ") offset " + d.of("10s", "30s", "1m", "2m"),
+			d.of("0", "1", "2.5", "5")
+	}
+	if d.in(3) {
+		return d.of("first(x)", "last(x)", "rate()", "last(t)") + " offset " + d.of("10s", "1m"),
+			d.of("0", "0.1", "2.5")
+	}
 	return "count(" + filter + ") offset " + d.of("10s", "30s", "1m"), d.of("0", "1", "2")
 }
 
@@ -274,7 +283,22 @@ func (d draw) comparison() string {
 	case 3:
 		call, constant := d.aggregate()
 		other, _ := d.aggregate()
-		return call + " " + d.of("+", "-", "*") + " " + other + " " + d.operator() + " " + constant
+		return call + " " + d.of("+", "-", "*", "/") + " " + other + " " + d.operator() + " " + constant
+	case 4:
+		if d.in(2) {
+			break
+		}
+		call, constant := d.aggregate()
+		other, _ := d.aggregate()
+		switch d.IntN(4) {
+		case 0:
+			return "(" + call + " - " + other + ") * 2 " + d.operator() + " " + constant
+		case 1:
+			return "100 * (" + call + ") / (" + other + " + 1) " + d.operator() + " 50"
+		case 2:
+			return constant + " " + d.operator() + " " + call
+		}
+		return "-" + call + " " + d.operator() + " -" + constant
 	}
 	call, constant := d.aggregate()
 	if d.more && d.in(2) {
@@ -307,11 +331,8 @@ func (d draw) past() string {
 	case 1:
 		return call + " offset 1d " + d.operator() + " " + constant
 	case 2:
-		return call + " " + d.operator() + " 2 * baseline(" + call + ", " + d.of(
-			"1w",
-			"5d",
-			"2w",
-		) + ")"
+		return call + " " + d.operator() + " 2 * baseline(" + call +
+			d.of(", 1w", ", 5d", ", 2w", "") + ")"
 	case 3:
 		return "zscore(" + call + ", " + d.of("1w", "2w") + ") " + d.of(">", "<") + " " +
 			d.of("0", "1", "-1")
@@ -400,6 +421,15 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.lateness && d.in(2) {
 		r["lateness"] = d.of("0s", "2s", "15s", "25s")
 	}
+	if f.stream && d.in(2) && r["expect"] == "" {
+		r["by"] = d.of("['stream.*']", "['stream.* without host']", "['stream.* without service,pod']")
+	}
+	if f.plain && d.in(2) {
+		r["labels"] = d.of("{team: x, severity: page}", "{h: own}", "{w: own, team: '{{ .Labels.h }}'}",
+			"{alertname: other, u: '1'}", "{service: own}")
+		r["samples"], r["top"] = "{first: 2, last: 3, fields: [u]}", "[u, ev]"
+		r["annotations"] = "{summary: '{{ .Value }} of {{ .Labels.h }}, {{ .Last.Message }} {{ .Top }}'}"
+	}
 	if f.matchers && d.in(2) && r["sequence"] == "" {
 		r["match"] = "{sa: {ev: [a, c]}, sb: {u: [u1, u2]}, sc: {level: [WARN, ERROR]}, " +
 			"condition: " + d.of("sa or sb", "sa or sb", "1 of s*", "sa or (sb and not sc)") + "}"
@@ -440,6 +470,12 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		}
 		return own
 	}
+	if f.files && d.in(3) && r["remember"] == "" { // that of the file
+		delete(r, "window")
+		if len(r["every"]) > 2 {
+			delete(r, "every")
+		}
+	}
 	if f.topics && d.in(2) {
 		r["source"] = d.of("logs", "other", "other", "[logs, other]")
 	}
@@ -453,7 +489,7 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 }
 
 // record is a random record of a name.
-func (d draw) record(name string) map[string]string {
+func (d draw) record(name string, f features) map[string]string {
 	r := map[string]string{"record": name, "window": d.duration()}
 	if d.in(3) {
 		r["match"] = quoted(d.query())
@@ -461,10 +497,19 @@ func (d draw) record(name string) map[string]string {
 	if d.in(2) {
 		r["by"] = d.of("[h]", "[h, u]", "['w=u']")
 	}
+	if f.lateness && d.in(2) {
+		r["lateness"] = d.of("0s", "2s", "15s", "25s")
+	}
+	if f.topics && d.in(2) {
+		r["source"] = d.of("logs", "other", "[logs, other]")
+	}
+	if f.plain && d.in(2) {
+		r["labels"] = "{team: x}"
+	}
 	call, _ := d.aggregate()
 	if d.in(3) {
 		other, _ := d.aggregate()
-		call += d.of(" + ", " - ", " * ") + other
+		call += d.of(" + ", " - ", " * ", " / ") + other
 	}
 	if d.in(2) {
 		r["every"] = d.of("1s", "5s")
@@ -560,6 +605,8 @@ type features struct {
 	limit    bool // of groups
 	// labels of logs by the selection that they match, extracted fields, labels with the value
 	matchers, extract, templates bool
+	// groups by labels of the envelope, plain labels and what alerts show, keys of the file
+	stream, plain, files bool
 }
 
 func (d draw) features() features {
@@ -591,6 +638,7 @@ func (d draw) features() features {
 	f.past = !f.hours && !f.records && d.in(20)
 	f.lateness, f.modes, f.topics = d.in(5), d.in(8), d.in(6)
 	f.matchers, f.extract, f.templates = d.in(8), d.in(8), d.in(8)
+	f.stream, f.plain, f.files = d.in(12), d.in(8), d.in(10)
 	if f.limit = d.in(10); f.limit {
 		return features{limit: true}
 	}
@@ -669,6 +717,12 @@ func (d draw) scenario() scenario {
 	if f.hours {
 		s.file = append(s.file, hoursText)
 	}
+	if f.files {
+		s.file = append(s.file, "window: "+d.of("20s", "1m", "2m"), "labels: {site: x}")
+		if f.lateness {
+			s.file = append(s.file, "lateness: "+d.of("5s", "15s"))
+		}
+	}
 	if f.calendar {
 		s.begins = d.begins()
 		s.file = append(s.file, "time_intervals: [{name: c0, time_intervals: ["+d.calendar()+"]}, "+
@@ -697,7 +751,7 @@ func (d draw) scenario() scenario {
 	for i := range 1 + d.IntN(3) {
 		name := fmt.Sprintf("R%d", i)
 		if f.records && d.in(2) {
-			s.rules = append(s.rules, d.record(name))
+			s.rules = append(s.rules, d.record(name, f))
 			continue
 		}
 		s.rules = append(s.rules, d.rule(name, names, f))
@@ -851,6 +905,12 @@ func (d draw) fields(f features) map[string]any {
 	)
 	if d.in(6) {
 		m["message"] = "order of " + d.time() + " failed"
+	}
+	if f.stream {
+		maybe(2, "host", "a", "b", "")
+		maybe(2, "service", "s1", "s2")
+		maybe(4, "pod", "p1", "p2")
+		maybe(4, "namespace", "n1")
 	}
 	if d.more {
 		maybe(3, "x", "85 %", "85%", "5k", "1m30s", "PT26.481S", "PT1M30S", "512 KiB", "1_000",
