@@ -359,9 +359,8 @@ func (g *group) tell(state string, at instant, value Number) {
 	labels := maps.Clone(g.labels)
 	for name, text := range g.own {
 		// a label of the rule wins over one of the envelope, and not over one that by names
-		if _, taken := labels[name]; !taken || !slices.ContainsFunc(g.r.By, func(l rule.Label) bool {
-			return l.Name == name
-		}) {
+		named := slices.ContainsFunc(g.r.By, func(l rule.Label) bool { return l.Name == name })
+		if _, taken := labels[name]; !taken || !named {
 			labels[name] = text
 		}
 	}
@@ -408,8 +407,8 @@ func (g *group) count(at instant) (n int) {
 		span = taken(g.r)
 	}
 	for _, l := range g.logs {
-		if l.At > g.beginning-span && l.At >= g.from && l.At <= at && l.Visible <= at && g.countsIn(l) &&
-			(g.cut == nil || l.At >= g.cut.At) {
+		if l.At > g.beginning-span && l.At >= g.from && l.At <= at && l.Visible <= at &&
+			g.countsIn(l) && (g.cut == nil || l.At >= g.cut.At) {
 			n++
 		}
 	}
