@@ -2,6 +2,8 @@ package decode
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +43,15 @@ var benchLines = map[string]string{
 		`order=A-1 status=502 duration_ms=845 user=u-7 service=checkout`,
 	"text": `2026-05-04 10:11:12,345 ERROR [http-1] c.s.Pay - payment failed: card declined by ` +
 		`issuer after 3 attempts, giving up on order A-10045`,
+	"json in log": `{"log":"{\"@timestamp\":\"2026-05-04T10:11:12.345Z\",\"log.level\":` +
+		`\"ERROR\",\"message\":\"payment failed: card declined by issuer after 3 attempts\",` +
+		`\"ecs.version\":\"1.2.0\",\"service.name\":\"checkout\",\"process.thread.name\":` +
+		`\"http-1\",\"log.logger\":\"c.s.Pay\",\"trace.id\":\"5b8aa5a2d2c872e8321cf37308d69df2\"` +
+		`}\n","stream":"stdout","time":"2026-05-04T10:11:12.345678Z","kubernetes":` +
+		`{"namespace_name":"prod","pod_name":"checkout-1","container_name":"checkout"}}`,
+	"access in log": `{"log":"10.0.1.7 - - [04/May/2026:10:11:12 +0000] \"GET /cart/7 HTTP/1.1\" ` +
+		`502 157 \"-\" \"curl/8.1\"\n","stream":"stdout","kubernetes":{"namespace_name":"prod",` +
+		`"pod_name":"web-1"}}`,
 }
 
 func newBenchDecoder(tb testing.TB) *Decoder {
@@ -79,7 +90,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	for _, name := range []string{"json", "ecs", "logfmt", "text"} {
+	for _, name := range slices.Sorted(maps.Keys(benchLines)) {
 		b.Run(name, func(b *testing.B) {
 			d := newBenchDecoder(b)
 			each, reject := readAll(d), func(Reason, string) {}

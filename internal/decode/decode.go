@@ -65,6 +65,8 @@ type Decoder struct {
 	otlpCount  int // log records and refused members of the export that is read
 	wides      [wideCount]wide
 	lastWide   *wide
+	nested     [wideCount]wide // of logs with an object in their message
+	lastNested *wide
 	root       *jsonscan.Extractor
 	overs      pool
 	unders     pool

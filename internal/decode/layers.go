@@ -27,6 +27,12 @@ func (l *Log) addLayers() {
 	if !d.wholeLine && (l.layout == nil || !l.closedMessage()) {
 		l.openMessage()
 	}
+	switch {
+	case len(l.over) == 1 && len(l.under) == 0 && l.format != "loki":
+		l.nest()
+	case len(l.over) != 0 || len(l.under) != 2:
+		l.learning = nil
+	}
 	l.gathered = true
 	d.anywhere = d.gathered
 	copy(d.anywhere, d.root.Has)

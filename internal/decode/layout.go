@@ -154,6 +154,9 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 		return slotUnknown
 	}
 	if first != slotUnknown {
+		if r.kind == classField { // which candidate is the name of a class depends on its text
+			return slotUnknown
+		}
 		return first
 	}
 	switch r.kind {

@@ -82,8 +82,8 @@ type Log struct {
 	from   []source
 
 	layout    *layout // nil when the log has more layers than its root
-	wide      *wide   // of a log of OTLP whose fields are known; nil otherwise
-	learning  *wide   // of a log of OTLP, to learn where its fields are; nil otherwise
+	wide      *wide   // of a log with several layers whose fields are known; nil otherwise
+	learning  *wide   // the same, to learn where its fields are
 	gathered  bool    // the decoder knows what any layer has
 	level     level
 	levelSeen bool
@@ -139,8 +139,7 @@ func (l *Log) value(id FieldID) Value {
 	l.stamps[id], l.values[id] = l.stamp, v
 	if l.layout != nil && l.layout.slots[id] == slotUnknown {
 		l.learn(id, v)
-	} else if w := l.learning; w != nil && w.slots[id] == slotUnknown &&
-		len(l.over) == 0 && len(l.under) == 2 {
+	} else if w := l.learning; w != nil && w.slots[id] == slotUnknown {
 		l.learnWide(id, v)
 	}
 	return v
@@ -206,7 +205,9 @@ func (l *Log) source(id FieldID) source {
 		return s
 	}
 	if l.wide != nil && l.wide.slots[id] >= 0 {
-		return source(l.wide.slots[id])
+		if _, ok := l.inWide(id); ok {
+			return source(l.wide.slots[id])
+		}
 	}
 	return l.from[id]
 }
@@ -793,7 +794,7 @@ func (l *Log) findLevel() {
 	}
 	var known *wideLevel
 	var text []byte
-	if l.wide != nil {
+	if l.wide != nil && !l.wide.nested {
 		if known, text = l.wideLevelOf(); known != nil && known.level.word != nil &&
 			known.text == string(text) {
 			l.level, l.from[FieldLevel] = known.level, known.from

@@ -6,11 +6,13 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// wide caches, as a layout does, where fields are in logs with three layers: the record, its
-// resource and its attributes, in this order. It depends on which fields the layers have, not on
-// their values, and names a place only where no better one is present.
+// wide caches, as a layout does, where fields are in logs with several layers: a record of
+// OpenTelemetry with its resource and its attributes, or a record and the object in its message. It
+// depends on which fields the layers have, not on their values, and names a place only where no
+// better one is present.
 type wide struct {
 	record, resource, envelope jsonscan.Bitset
+	nested                     bool // envelope is the object in the message, and resource is empty
 	anywhere                   jsonscan.Bitset
 	resourceNo                 uint64                // the resource that was compared last
 	slots                      []jsonscan.Slot       // by FieldID
@@ -32,20 +34,42 @@ func (d *Decoder) wideOf() *wide {
 	if w := d.lastWide; w != nil && d.isWide(w) {
 		return w
 	}
+	w := &d.wides[hashOf(d.root.Has, d.resource.Has, d.envelope.Has)]
+	d.lastWide = w
+	if w.slots == nil || !d.isWide(w) {
+		d.newWide(w, d.resource.Has, d.envelope.Has)
+		w.resourceNo = d.flat.resourceNo
+		return nil
+	}
+	return w
+}
+
+// hashOf returns the place of a cache in a list of wideCount.
+func hashOf(sets ...jsonscan.Bitset) uint64 {
 	hash := uint64(0)
-	for _, set := range [...]jsonscan.Bitset{d.root.Has, d.resource.Has, d.envelope.Has} {
+	for _, set := range sets {
 		for _, w := range set {
 			hash = (hash ^ w) * 0x9E3779B97F4A7C15
 		}
 	}
-	w := &d.wides[hash>>59]
-	if w.slots == nil || !d.isWide(w) {
-		d.lastWide = w
-		d.newWide(w)
-		return nil
+	return hash >> 59
+}
+
+// nest sets up the cache of a log whose layers are its root and one object in its message or in a
+// field of the root.
+func (l *Log) nest() {
+	d := l.d
+	inner := l.over[0]
+	w := d.lastNested
+	if w == nil || !sameBits(w.record, d.root.Has) || !sameBits(w.envelope, inner.Has) {
+		w = &d.nested[hashOf(d.root.Has, inner.Has)]
+		d.lastNested = w
+		if w.slots == nil || !sameBits(w.record, d.root.Has) || !sameBits(w.envelope, inner.Has) {
+			d.newWide(w, nil, inner.Has)
+			w.nested = true
+		}
 	}
-	d.lastWide = w
-	return w
+	l.wide, l.learning = w, w
 }
 
 func (d *Decoder) isWide(w *wide) bool {
@@ -70,7 +94,7 @@ func sameBits(a, b jsonscan.Bitset) bool {
 	return diff == 0
 }
 
-func (d *Decoder) newWide(w *wide) {
+func (d *Decoder) newWide(w *wide, resource, envelope jsonscan.Bitset) {
 	if w.slots == nil {
 		n := d.plan.Slots
 		w.record, w.resource = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
@@ -79,12 +103,11 @@ func (d *Decoder) newWide(w *wide) {
 		w.in = make([]*jsonscan.Extractor, d.fields.Len())
 	}
 	copy(w.record, d.root.Has)
-	copy(w.resource, d.resource.Has)
-	copy(w.envelope, d.envelope.Has)
+	copy(w.resource, resource)
+	copy(w.envelope, envelope)
 	for i := range w.anywhere {
 		w.anywhere[i] = w.record[i] | w.resource[i] | w.envelope[i]
 	}
-	w.resourceNo = d.flat.resourceNo
 	for i := range w.slots {
 		w.slots[i] = slotUnknown
 	}
@@ -125,8 +148,7 @@ func (l *Log) inWide(id FieldID) (v Value, ok bool) {
 			return Value{}, false
 		}
 		t := x.Doc[s.Start:s.End:s.End]
-		if id <= FieldSpanID && (id == FieldContainer && t[0] == '/' ||
-			isTrace(id) && x != l.root && bytes.IndexByte(t, '/') >= 0) {
+		if id <= FieldSpanID && !w.plain(l, id, t) {
 			return Value{}, false
 		}
 		return Value{s.Kind, t}, true
@@ -138,6 +160,18 @@ func (l *Log) inWide(id FieldID) (v Value, ok bool) {
 		return Value{}, l.rec == nil || len(l.rec.Headers) == 0
 	}
 	return Value{}, false
+}
+
+// plain reports whether a text is the value of a field as it is.
+func (w *wide) plain(l *Log, id FieldID, t []byte) bool {
+	switch {
+	case id == FieldContainer:
+		return t[0] != '/'
+	case isTrace(id):
+		return !w.nested && w.in[id] == l.root ||
+			t[0] != '0' && bytes.IndexByte(t, '/') < 0
+	}
+	return id != FieldMessage || t[len(t)-1] != '\n'
 }
 
 // learnWide stores where a field was found, if every log with the same fields has it there.
@@ -157,6 +191,9 @@ func (l *Log) learnWide(id FieldID, v Value) {
 			if any.Has(at) {
 				return
 			}
+		}
+		if w.nested && any.Has(h.journalMessage) {
+			return
 		}
 		absent = slotUnknown
 	case FieldStack:
@@ -193,7 +230,7 @@ func (l *Log) learnWide(id FieldID, v Value) {
 		}
 		absent = p.settled(id, slotUnknown, any)
 	}
-	for _, x := range [...]*jsonscan.Extractor{l.root, l.d.resource, l.d.envelope} {
+	for _, x := range l.wideOrder(id) {
 		first := firstPresent(c, x.Has)
 		if first == slotUnknown {
 			continue
@@ -211,6 +248,20 @@ func (l *Log) learnWide(id FieldID, v Value) {
 	if v.Kind == Absent {
 		w.slots[id] = absent
 	}
+}
+
+// wideOrder returns the layers of a log that is cached, in the order in which find looks for a
+// field.
+func (l *Log) wideOrder(id FieldID) []*jsonscan.Extractor {
+	switch id {
+	case FieldService, FieldNamespace, FieldPod, FieldContainer, FieldHost, FieldLogSource,
+		FieldLogType:
+		return l.platformFirst()
+	}
+	if id >= FieldWellKnown && l.d.plan.others[id].kind == platformField {
+		return l.platformFirst()
+	}
+	return l.applicationFirst()
 }
 
 // wideLevelOf returns the level that the same severity number and text had before.
