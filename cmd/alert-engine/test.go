@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -196,7 +197,7 @@ func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed i
 			fmt.Fprintf(out, "  %s\n", failure)
 		}
 	}
-	fmt.Fprintf(out, "%d tests, %d failed", len(results), failed)
+	fmt.Fprintf(out, "%s, %d failed", app.Count(len(results), "test"), failed)
 	if c.options.Shuffle > 0 {
 		fmt.Fprintf(out, "; each also in %d other orders of seed %d", c.options.Shuffle,
 			c.options.Seed)

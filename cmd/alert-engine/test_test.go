@@ -155,7 +155,7 @@ func TestFailingTestsAreExplained(t *testing.T) {
 	good, _, _ := strings.Cut(script, "- name: two")
 	if out, _, err := runCommand(testCommandOver(loadAnyMatch), "",
 		writeFile(t, "good_test.yml", good)); err != nil ||
-		!strings.HasSuffix(out, "1 tests, 0 failed\n") {
+		!strings.HasSuffix(out, "1 test, 0 failed\n") {
 		t.Errorf("good script: %v\n%s", err, out)
 	}
 }

@@ -35,7 +35,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	if len(r.Errors) > 0 {
-		_, err := fmt.Fprintln(w, count(len(r.Errors), "error"))
+		_, err := fmt.Fprintln(w, Count(len(r.Errors), "error"))
 		return err
 	}
 	if r.Rules == 0 && len(r.Others) > 0 {
@@ -46,7 +46,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintln(w, line)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s, %s\n", count(r.Rules, "rule"), count(len(r.Warnings), "warning"))
+	_, err := fmt.Fprintf(w, "%s, %s\n", Count(r.Rules, "rule"), Count(len(r.Warnings), "warning"))
 	return err
 }
 
@@ -56,8 +56,8 @@ func warningText(f rule.Finding) string {
 	return f.String()
 }
 
-// count is "1 rule", "2 rules".
-func count(n int, noun string) string {
+// Count is a number of things with their noun: "1 rule", "2 rules".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -79,9 +79,9 @@ func (d *doctor) files(ctx context.Context) {
 	case len(r.Errors) > 0:
 	case len(r.Warnings) > 0:
 		d.add(DoctorWarning, "rules", "%s, %s; see alert-engine check",
-			count(r.Rules, "rule"), count(len(r.Warnings), "warning"))
+			Count(r.Rules, "rule"), Count(len(r.Warnings), "warning"))
 	default:
-		d.add(DoctorOK, "rules", "%s", count(r.Rules, "rule"))
+		d.add(DoctorOK, "rules", "%s", Count(r.Rules, "rule"))
 	}
 }
 
@@ -143,7 +143,7 @@ func (d *doctor) topics(ctx context.Context) {
 			d.add(DoctorWarning, "topic", "%s has no records", topic)
 		default:
 			d.add(DoctorOK, "topic", "%s: %s, %d records", topic,
-				count(number[topic], "partition"), records[topic])
+				Count(number[topic], "partition"), records[topic])
 		}
 	}
 	kept, err := kafka.Retentions(ctx, o.Client, o.Logger, topics...)
@@ -176,9 +176,9 @@ func (d *doctor) tables(ctx context.Context) {
 		refused := table.Set(values)
 		for _, reason := range slices.Sorted(maps.Keys(refused)) {
 			d.add(DoctorWarning, "lookup", "%s: %s refused: %s", c.Topic,
-				count(refused[reason], "value"), lookupReasons[reason])
+				Count(refused[reason], "value"), lookupReasons[reason])
 		}
-		d.add(DoctorOK, "lookup", "%s: %s", c.Topic, count(table.Rows(), "row"))
+		d.add(DoctorOK, "lookup", "%s: %s", c.Topic, Count(table.Rows(), "row"))
 	}
 	set, err := loadRules(d.config)
 	if err != nil {
@@ -188,7 +188,7 @@ func (d *doctor) tables(ctx context.Context) {
 		if keys := d.table(ctx, "list", keysOf(d.config, list.Topic, silent)); keys != nil {
 			members, _ := keys.Keys()
 			d.add(DoctorOK, "list", "%s: %s of topic %s", list.Name,
-				count(len(members), "member"), list.Topic)
+				Count(len(members), "member"), list.Topic)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (d *doctor) table(ctx context.Context, check string, o kafka.KeyTableConfig
 	}
 	if n := keys.Rejected(); n > 0 {
 		d.add(DoctorWarning, check, "%s: %s refused: too many or too long", o.Topic,
-			count(int(n), "record"))
+			Count(int(n), "record"))
 	}
 	return keys
 }
@@ -232,7 +232,7 @@ func (d *doctor) dataDir() {
 	d.add(DoctorOK, "data_dir", "%s is writable", dir)
 	if s, err := InspectState(dir); err == nil {
 		d.add(DoctorOK, "state", "%s, %d notifications not sent yet",
-			count(len(s.Partitions), "partition"), s.Outbox)
+			Count(len(s.Partitions), "partition"), s.Outbox)
 	} else if !errors.Is(err, os.ErrNotExist) {
 		d.add(DoctorError, "state", "%v", err)
 	}
@@ -310,7 +310,7 @@ func WriteDoctor(w io.Writer, findings []DoctorFinding, took time.Duration) erro
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", count(n[DoctorError], "error"),
-		count(n[DoctorWarning], "warning"), duration.Format(took.Round(10*time.Millisecond)))
+	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", Count(n[DoctorError], "error"),
+		Count(n[DoctorWarning], "warning"), duration.Format(took.Round(10*time.Millisecond)))
 	return err
 }

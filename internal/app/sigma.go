@@ -371,8 +371,8 @@ func (r *SigmaReport) Lines() (lines []string) {
 	if n > 0 {
 		lines = append(
 			lines,
-			fmt.Sprintf("%s of %s that no source provides:", count(n, "Sigma rule"),
-				count(len(r.Unprovided), "logsource")),
+			fmt.Sprintf("%s of %s that no source provides:", Count(n, "Sigma rule"),
+				Count(len(r.Unprovided), "logsource")),
 		)
 		for _, name := range slices.Sorted(maps.Keys(r.Unprovided)) {
 			lines = append(lines, fmt.Sprintf("  %s: %d", name, r.Unprovided[name]))
