@@ -165,8 +165,11 @@ func (m *machine) notePeak(at int64) {
 	}
 }
 
-// phases counts a rule's alerts.
+// phases counts a rule's alerts. A record has none, though its groups have the state of one.
 func (st *state) phases(rs *ruleState) (up, waiting, silenced int) {
+	if rs.rule.Record {
+		return 0, 0, 0
+	}
 	for number := range rs.alerts {
 		switch a := rs.groups.at(number).alert; {
 		case a.phase == firing || a.early != nil && !a.early.byHand:
@@ -414,7 +417,7 @@ func (st *state) locate(a models.Alert) (*machine, *episode) {
 func (m *machine) current() (*episode, models.AlertState) {
 	a := m.g.alert
 	switch {
-	case a == nil:
+	case a == nil || m.u.rule.Record:
 		return nil, ""
 	case a.early != nil && !a.early.byHand:
 		return a.early, models.AlertFiring
