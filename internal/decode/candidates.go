@@ -300,6 +300,7 @@ type hints struct {
 	date, tz                                      jsonscan.Slot // FortiGate
 	involvedObject, regarding                     jsonscan.Slot // events of Kubernetes
 	actionStatus, taskID                          jsonscan.Slot // Eliot
+	requestID, remoteAddress                      jsonscan.Slot // Nextcloud
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
@@ -517,6 +518,7 @@ func (p *fieldPlan) addHints() {
 	h.date, h.tz = one("date"), one("tz")
 	h.involvedObject, h.regarding = one("involvedObject"), one("regarding")
 	h.actionStatus, h.taskID = one("action_status"), one("task_uuid")
+	h.requestID, h.remoteAddress = one("reqId"), one("remoteAddr")
 	h.observed = [3]jsonscan.Slot{
 		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
 	}

@@ -77,6 +77,18 @@ func (c clock) iso(t []byte) (int64, int) {
 	i := 0
 	switch jsonscan.Digits(t[:min(len(t), 15)]) {
 	case 4:
+		if len(t) > 17 && t[4] == '-' && (t[8] == 'T' || t[8] == ' ') &&
+			jsonscan.Digits(t[5:8]) == 3 { // 2026-124T10:11:12, the day of the year
+			v.year, v.month, v.day = number(t[:4]), 1, number(t[5:8])
+			for v.month < 12 && v.day > daysIn(v.year, v.month) {
+				v.day -= daysIn(v.year, v.month)
+				v.month++
+			}
+			if i = v.clock(t, 9); i == 0 {
+				return 0, 0
+			}
+			return c.instant(&v, v.zone(t, i))
+		}
 		if len(t) < 16 || t[4] != '-' && t[4] != '/' && t[4] != '.' || t[7] != t[4] {
 			return 0, 0
 		}
@@ -91,7 +103,8 @@ func (c clock) iso(t []byte) (int64, int) {
 			return 0, 0
 		}
 	case 8:
-		if len(t) < 15 || t[8] != 'T' && t[8] != ' ' && t[8] != '-' && t[8] != ':' {
+		if len(t) < 15 || t[8] != 'T' && t[8] != ' ' && t[8] != '-' && t[8] != ':' &&
+			(t[8] != '.' || jsonscan.Digits(t[9:min(len(t), 16)]) != 6) {
 			return 0, 0
 		}
 		v.year, v.month, v.day = number(t[:4]), number(t[4:6]), number(t[6:8])

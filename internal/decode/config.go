@@ -43,7 +43,8 @@ func Formats() []string {
 	return []string{
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail",
 		"cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
-		"cri", "access", "auditd", "ltsv", "influx", "windows_xml", "weblogic", "snort", "msgpack", "cbor", "text",
+		"cri", "access", "auditd", "ltsv", "influx", "windows_xml", "weblogic", "snort", "log_xml",
+		"msgpack", "cbor", "text",
 	}
 }
 

@@ -53,6 +53,16 @@ func (c clock) headOf(t []byte) head {
 	if ns, n := c.hexPrefix(t[i:]); n > 0 {
 		return head{ns, i, i + n}
 	}
+	if t[i] == '@' {
+		if ns, n := c.taiPrefix(t[i:]); n > 0 {
+			return head{ns, i, i + n}
+		}
+	}
+	if at := behindColons(t[i:]); at > 0 {
+		if ns, n := c.iso(t[i+at:]); n > 0 {
+			return head{ns, i + at, i + at + n}
+		}
+	}
 	if n := gluedWord(t[i:]); n > 0 { // raft2026/05/04 10:11:12, a prefix of Go's log package
 		if ns, size := c.iso(t[i+n:]); size > 0 {
 			return head{ns, i + n, i + n + size}
@@ -241,6 +251,38 @@ func (c clock) hexPrefix(t []byte) (ns int64, n int) {
 		return 0, 0
 	}
 	return ns, 17
+}
+
+// taiPrefix reads a label of TAI64N, which daemontools, runit and s6 put before each line: 2^62 and
+// seconds since 1970 of the clock TAI, which they take to be 10 ahead, and nanoseconds.
+//
+//	@400000006a1b2c3d0e1f2a3b payment failed
+func (c clock) taiPrefix(t []byte) (ns int64, n int) {
+	const size = 1 + 16 + 8
+	if len(t) <= size || t[size] != ' ' || !isHex(t[1:size]) || string(t[1:9]) != "40000000" {
+		return 0, 0
+	}
+	seconds, err := strconv.ParseInt(string(t[9:17]), 16, 64)
+	nanos, err2 := strconv.ParseInt(string(t[17:size]), 16, 64)
+	if err != nil || err2 != nil || nanos >= int64(time.Second) {
+		return 0, 0
+	}
+	return (seconds-10)*int64(time.Second) + nanos, size
+}
+
+// behindColons returns the index of the time in a line whose columns stand between double colons,
+// as VDSM writes it; 0 for none: MainThread::INFO::2026-05-04 10:11:12,101::vdsm::failed
+func behindColons(t []byte) int {
+	near := t[:min(len(t), maxHead)]
+	first := bytes.Index(near, []byte("::"))
+	if first <= 0 || !isLabel(near[:first]) {
+		return 0
+	}
+	word, _, ok := bytes.Cut(near[first+2:], []byte("::"))
+	if !ok || !isUpper(word) || levelWord(word).word == nil {
+		return 0
+	}
+	return first + 2 + len(word) + 2
 }
 
 // epochPrefix reads a number of seconds or milliseconds since 1970 at the start of a line, as some

@@ -989,7 +989,7 @@ func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 
 // shapedLevel finds the level of programs that are known by their fields alone: consola, whose
 // numbers begin with 0 for errors, the components of Kubernetes, whose errors have no level, its
-// events, which are normal or warnings, and Eliot, whose actions fail or succeed.
+// events, which are normal or warnings, Nextcloud, and Eliot, whose actions fail or succeed.
 func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
 	if x.Has.Has(h.kindWord) && x.Has.Has(h.reason) &&
@@ -1017,6 +1017,13 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	}
 	if v, at := l.logrLevel(x); v.word != nil {
 		return v, at
+	}
+	if x.Has.Has(h.requestID) && x.Has.Has(h.remoteAddress) && x.Has.Has(h.level) &&
+		x.Spans[h.level].Kind == Number { // Nextcloud, from 0 for debug to 4
+		if n, ok := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End]); ok && n < 5 {
+			level := stepped(n, levelDebug, levelInfo, levelWarn, levelError, levelFatal)
+			return level, h.level
+		}
 	}
 	if x.Has.Has(h.actionStatus) && x.Has.Has(h.taskID) {
 		if string(l.scalar(x, x.Spans[h.actionStatus]).Text) == "failed" {

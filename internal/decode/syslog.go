@@ -411,6 +411,11 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return dst, "", false
 	}
+	if iso {
+		if out, ok := appendBare5424(dst, b, n); ok {
+			return out, "syslog5424", true
+		}
+	}
 	if old {
 		n = lateYearOf(b, n)
 	}
@@ -434,6 +439,40 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 		dst = appendBytes(dst, "level", word)
 	}
 	return appendTagged(dst, text, h), "syslog3164", true
+}
+
+// appendBare5424 appends the fields of a line of RFC 5424 without priority and version, as VMware's
+// appliances write it to files; n is the length of its time.
+//
+//	2026-05-04T10:11:12.345Z mymachine NSX 3106 - [nsx@6876 comp="edge"] payment failed
+func appendBare5424(dst, b []byte, n int) ([]byte, bool) {
+	var field [4][]byte
+	rest := b[n+1:]
+	for i := range field {
+		var ok bool
+		if field[i], rest, ok = bytes.Cut(rest, []byte(" ")); !ok || len(field[i]) == 0 {
+			return dst, false
+		}
+	}
+	app, pid, near := field[1], field[2], rest[:min(len(rest), 40)]
+	if !isHost(field[0]) || bytes.ContainsAny(app, ":[]{}=\"") || levelWord(app).word != nil ||
+		jsonscan.Digits(pid) != len(pid) && string(pid) != "-" ||
+		!bytes.HasPrefix(rest, []byte("- ")) &&
+			(len(rest) == 0 || rest[0] != '[' || bytes.IndexByte(near, '@') < 0) {
+		return dst, false
+	}
+	data, text, ok := cutStructuredData(rest)
+	if !ok {
+		return dst, false
+	}
+	dst = appendKnown(dst, "timestamp", b[:n])
+	for i, key := range [...]string{"host", "appname", "procid", "msgid"} {
+		if string(field[i]) != "-" {
+			dst = appendBytes(dst, key, field[i])
+		}
+	}
+	dst = appendStructuredData(dst, data)
+	return appendKnown(dst, "message", bytes.TrimLeft(text, " ")), true
 }
 
 // isColored reports whether a line with a blank between date and time is one of Python's

@@ -27,13 +27,14 @@ const (
 	formatWindows
 	formatWebLogic
 	formatSnort
+	formatLogXML
 	formatCount
 )
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
 	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access",
-		"ltsv", "influx", "windows_xml", "weblogic", "snort"}[f]
+		"ltsv", "influx", "windows_xml", "weblogic", "snort", "log_xml"}[f]
 }
 
 // keepsLine reports whether the message of a line in the format is the whole line.
@@ -100,6 +101,7 @@ var byFirst = func() (sets [256]formatSet) {
 	add(formatKlog, "IWEFDT")
 	add(formatAudit, "tn")
 	add(formatWindows, "<")
+	add(formatLogXML, "<")
 	add(formatWebLogic, "#")
 	add(formatSnort, "01")
 	return sets
@@ -173,6 +175,8 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		dst, ok = appendWebLogic(dst, b)
 	case formatSnort:
 		dst, ok = appendSnort(dst, b)
+	case formatLogXML:
+		dst, ok = appendLogXML(dst, b)
 	case formatInflux:
 		d.built = dst
 		return d.influx(b)
@@ -228,6 +232,8 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 			out, ok = appendWebLogic(start, text)
 		case formatSnort:
 			out, ok = appendSnort(start, text)
+		case formatLogXML:
+			out, ok = appendLogXML(start, text)
 		}
 		if ok {
 			return append(out, '}'), f, true

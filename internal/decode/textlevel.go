@@ -474,7 +474,7 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	case closing == '>':
 		marked = before == '<' && inHead
 	case closing == ')':
-		marked = before == '(' && inHead && blanks == end
+		marked = before == '(' && inHead && blanks == end && string(word) != "log" // a call
 	case closing == '|':
 		marked = inHead && lastOf(text[:start]) == '|'
 	case before == '\t' && after == '\t', inHead && padded && blanks < len(text):
