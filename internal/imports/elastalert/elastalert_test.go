@@ -11,6 +11,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/importstest"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -29,6 +30,7 @@ func translate(
 	if err := imports.Finish(r); err != nil {
 		t.Fatal(err)
 	}
+	importstest.Printed(t, r.Documents...)
 	text, err := yaml.Marshal(imports.Merge(r.Documents))
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +174,31 @@ func TestFilters(t *testing.T) {
 		{`{not: {term: {app: a}}}`, `{"app":"b"}`, true},
 		{`{or: [{term: {app: a}}, {term: {app: b}}]}`, `{"app":"b"}`, true},
 		{`{multi_match: {query: boom, fields: [note, 'message^3']}}`, `{"message":"boom"}`, true},
+		// a point between letters joins them, and one between other characters does not
+		{`{query_string: {query: 'note:example.com'}}`, `{"note":"see example.com"}`, true},
+		{`{query_string: {query: 'note:example.com'}}`, `{"note":"a com"}`, false},
+		{`{query_string: {query: 'note:10.0.0.1'}}`, `{"note":"from 10.0.0.1"}`, true},
+		{`{query_string: {query: 'note:10.0.0.1'}}`, `{"note":"from 10.0.0.2"}`, false},
+		{`{query_string: {query: 'note:foo-bar'}}`, `{"note":"a bar"}`, true},
+		{`{match: {note: {query: 'a.b c', operator: and}}}`, `{"note":"c then a.b"}`, true},
+		{`{match: {note: {query: 'a.b c', operator: and}}}`, `{"note":"b c a"}`, false},
+		{
+			`{query_string: {query: 'client:[10.0.0.1 TO 10.0.0.9}'}}`,
+			`{"client":"10.0.0.8"}`, true,
+		},
+		{
+			`{query_string: {query: 'client:[10.0.0.1 TO 10.0.0.9}'}}`,
+			`{"client":"10.0.0.9"}`, false,
+		},
+		{`{range: {client: {gt: 10.0.0.0}}}`, `{"client":"10.0.0.1"}`, true},
+		{
+			`{bool: {should: [{term: {app: a}}, {term: {code: 1}}, {term: {ok: true}}], ` +
+				`minimum_should_match: 2}}`, `{"app":"a","ok":true}`, true,
+		},
+		{
+			`{bool: {should: [{term: {app: a}}, {term: {code: 1}}, {term: {ok: true}}], ` +
+				`minimum_should_match: 2}}`, `{"app":"a","ok":false}`, false,
+		},
 	} {
 		r := only(t, imports.Options{Mapping: &mapping},
 			"name: x\ntype: any\nindex: l\nalert: debug\nfilter: ["+test.filter+"]\n")
@@ -305,6 +332,25 @@ func TestLists(t *testing.T) {
 	} {
 		if got := holds(t, test.r.Match, test.log); got != test.want {
 			t.Errorf("%s on %s: %t", test.r.MatchText, test.log, got)
+		}
+	}
+}
+
+// A file of a list is looked for where ElastAlert runs: here, beside the rule, and above it.
+func TestListFiles(t *testing.T) {
+	for name, want := range map[string]bool{
+		"list.txt": true, "rules/list.txt": true, "rules/web/list.txt": true, "other/list.txt": false,
+	} {
+		o := imports.Options{Read: func(file string) ([]byte, error) {
+			if file == name {
+				return []byte("evil\n"), nil
+			}
+			return nil, errors.New("no such file")
+		}}
+		set, _ := translate(t, o, file("rules/web/r.yaml", "name: x\nindex: l\nalert: debug\n"+
+			"type: blacklist\ncompare_key: uid\nblacklist: ['!file list.txt']\n"))
+		if got := len(set.Rules) == 1; got != want {
+			t.Errorf("%s: the rule is taken: %t", name, got)
 		}
 	}
 }

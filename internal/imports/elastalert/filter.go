@@ -3,6 +3,7 @@ package elastalert
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/tree"
 	"github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -233,17 +235,40 @@ func (f *filters) boolean(n *yaml.Node, depth int) (rule.Query, error) {
 	case least == 0:
 		return all(of...), nil
 	case least > 1 && least < len(shoulds):
-		return nil, fmt.Errorf(
-			"line %d: minimum_should_match of %d has no counterpart",
-			n.Line,
-			least,
-		)
+		if len(shoulds) > maxShoulds {
+			return nil, fmt.Errorf("line %d: minimum_should_match of %d among %d queries has no "+
+				"counterpart", n.Line, least, len(shoulds))
+		}
+		var queries []rule.Query
+		for _, m := range shoulds {
+			q, err := f.query(m, depth)
+			if err != nil {
+				return nil, err
+			}
+			queries = append(queries, q)
+		}
+		return all(append(of, some(least, queries))...), nil
 	case least > 1:
 		q, err := f.every(shoulds, depth)
 		return all(append(of, q)...), err
 	}
 	q, err := f.either(shoulds, depth)
 	return all(append(of, q)...), err
+}
+
+// maxShoulds bounds the queries of which some must hold, whose combinations are written out.
+const maxShoulds = 8
+
+// some holds when n of the queries do.
+func some(n int, queries []rule.Query) rule.Query {
+	if n == 1 {
+		return anyOf(queries...)
+	}
+	var of []rule.Query
+	for i := range len(queries) - n + 1 {
+		of = append(of, all(queries[i], some(n-1, queries[i+1:])))
+	}
+	return anyOf(of...)
 }
 
 func (f *filters) queryStringOf(n *yaml.Node) (rule.Query, error) {
@@ -440,8 +465,8 @@ func (f *filters) tokens(field, text string, how how) (rule.Query, error) {
 		return leaf(field, rule.OpWords, strings.Join(list, " ")), nil
 	}
 	var of []rule.Query
-	for _, w := range list {
-		of = append(of, leaf(field, rule.OpWords, w))
+	for _, term := range terms(text) {
+		of = append(of, leaf(field, rule.OpWords, strings.Join(split(term), " ")))
 	}
 	if how == everyWord {
 		return all(of...), nil
@@ -451,6 +476,8 @@ func (f *filters) tokens(field, text string, how how) (rule.Query, error) {
 
 // inAny translates words without a field: those of any field count.
 func (f *filters) inAny(text string, how how) (rule.Query, error) {
+	f.remark("any-field", "words without a field are searched for in every field; there a keyword "+
+		"is its whole value")
 	return f.tokens(rule.AnyField, text, how)
 }
 
@@ -464,6 +491,33 @@ func address(field, text string) rule.Query {
 // split are the words of a text.
 func split(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return !isWordRune(r) })
+}
+
+// terms are what Elasticsearch's standard analyzer makes of a text. A point, an apostrophe or a
+// colon between letters joins these, as a point, an apostrophe, a comma or a semicolon joins
+// digits.
+func terms(text string) (list []string) {
+	runes := []rune(text)
+	start := -1
+	for i, r := range runes {
+		inside := isWordRune(r)
+		if !inside && start >= 0 && i > 0 && i+1 < len(runes) {
+			before, after := runes[i-1], runes[i+1]
+			inside = strings.ContainsRune(".':", r) && unicode.IsLetter(before) &&
+				unicode.IsLetter(after) ||
+				strings.ContainsRune(".',;", r) && unicode.IsDigit(before) && unicode.IsDigit(after)
+		}
+		switch {
+		case inside && start < 0:
+			start = i
+		case !inside && start >= 0:
+			list, start = append(list, string(runes[start:i])), -1
+		}
+	}
+	if start >= 0 {
+		list = append(list, string(runes[start:]))
+	}
+	return list
 }
 
 func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
@@ -796,6 +850,9 @@ func (f *filters) interval(name string, b bounds) (rule.Query, error) {
 		}
 		return nil, fmt.Errorf("field %s is a date, which rules do not compare", name)
 	}
+	if q, ok, err := addressRange(t, b); ok || err != nil {
+		return q, err
+	}
 	r := rule.Range{Min: math.Inf(-1), Max: math.Inf(1)}
 	for _, side := range []struct {
 		text string
@@ -834,6 +891,39 @@ func (f *filters) interval(name string, b bounds) (rule.Query, error) {
 		one(rule.Range{Min: r.Min, Max: math.Inf(1), OpenMin: r.OpenMin}),
 		one(rule.Range{Min: math.Inf(-1), Max: r.Max, OpenMax: r.OpenMax}),
 	), nil
+}
+
+// addressRange translates a range of addresses into the networks that it consists of.
+func addressRange(t field, b bounds) (q rule.Query, ok bool, err error) {
+	from, err1 := netip.ParseAddr(b.min)
+	to, err2 := netip.ParseAddr(b.max)
+	if t.kind != ip && (err1 != nil || err2 != nil) {
+		return nil, false, nil
+	}
+	if b.min == "*" || b.min == "" {
+		from, err1 = netip.IPv4Unspecified(), nil
+	}
+	if b.max == "*" || b.max == "" {
+		to, err2 = netip.AddrFrom4([4]byte{255, 255, 255, 255}), nil
+	}
+	if err1 != nil || err2 != nil {
+		return nil, true, fmt.Errorf("%s to %s is not a range of addresses", b.min, b.max)
+	}
+	if b.openMin {
+		from = from.Next()
+	}
+	if b.openMax {
+		to = to.Prev()
+	}
+	networks, err := tree.Networks(from.String(), to.String())
+	if err != nil {
+		return nil, true, err
+	}
+	var of []rule.Query
+	for _, n := range networks {
+		of = append(of, leaf(t.name, rule.OpCIDR, n))
+	}
+	return anyOf(of...), true, nil
 }
 
 func (f *filters) resolve(name string) field { return f.types.resolve(name) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -449,6 +450,17 @@ func (r *one) entries(key string) (list []string, err error) {
 			return nil, fmt.Errorf("%s is in file %q, which cannot be read here", key, name)
 		}
 		data, err := r.options.Read(name)
+		// ElastAlert's names start from where it runs, mostly the rules' directory or one above
+		for dir := filepath.Dir(r.file); err != nil && !filepath.IsAbs(name); {
+			if found, other := r.options.Read(filepath.Join(dir, name)); other == nil {
+				data, err = found, nil
+			}
+			above := filepath.Dir(dir)
+			if above == dir {
+				break
+			}
+			dir = above
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

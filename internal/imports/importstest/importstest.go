@@ -1,4 +1,5 @@
-// Package importstest prints translated rules for the tests of the systems below package imports.
+// Package importstest prints and compares translated rules for the tests of the systems below
+// package imports.
 package importstest
 
 import (

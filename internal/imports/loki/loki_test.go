@@ -1,11 +1,8 @@
 package loki
 
 import (
-	"bytes"
 	"fmt"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -38,74 +35,13 @@ func imported(t *testing.T, expr string, more ...string) (text, report string) {
 	if len(r.Documents) == 0 {
 		return "", strings.Join(said, "; ")
 	}
-	printed := printLaw(t, r.Documents[0])
+	printed := string(importstest.Printed(t, r.Documents...))
 	_, rest, _ := strings.Cut(printed, "line: 4\n")
 	var lines []string
 	for line := range strings.Lines(rest) {
 		lines = append(lines, strings.TrimPrefix(strings.TrimRight(line, "\n"), "        "))
 	}
 	return strings.Join(lines, "\n"), strings.Join(said, "; ")
-}
-
-// printLaw checks that a printed rule file reads as what was printed, and returns the print.
-func printLaw(t *testing.T, d rule.Document) string {
-	t.Helper()
-	var b bytes.Buffer
-	encoder := yaml.NewEncoder(&b)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(d.Root); err != nil {
-		t.Fatal(err)
-	}
-	made, err := rule.LoadDocuments(slices.Values([]rule.Document{d}), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(made.Refused) > 0 {
-		t.Fatal(made.Refused)
-	}
-	read, err := rule.Read("printed.rules.yml", b.Bytes())
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.String())
-	}
-	if len(read.Rules) != len(made.Rules) {
-		t.Fatalf("%d rules are read of %d", len(read.Rules), len(made.Rules))
-	}
-	for i := range read.Rules {
-		if a, b := plainRule(made.Rules[i]), plainRule(read.Rules[i]); !reflect.DeepEqual(a, b) {
-			t.Errorf("printed: %s\nmade:    %s", b, a)
-		}
-	}
-	return b.String()
-}
-
-// plainRule is a rule without places.
-func plainRule(r *rule.Rule) string {
-	var b strings.Builder
-	var query func(q rule.Query)
-	query = func(q rule.Query) {
-		switch q := q.(type) {
-		case *rule.And:
-			b.WriteString("and(")
-			for _, m := range q.Of {
-				query(m)
-			}
-		case *rule.Or:
-			b.WriteString("or(")
-			for _, m := range q.Of {
-				query(m)
-			}
-		case *rule.Not:
-			b.WriteString("not(")
-			query(q.Of)
-		case *rule.Leaf:
-			fmt.Fprintf(&b, "(%q %d %q %q %t %v %v", q.Field, q.Op, q.Text, q.Other, q.Cased, q.Regexp, q.Range)
-		}
-		b.WriteString(")")
-	}
-	query(r.Match)
-	fmt.Fprintf(&b, " %q %v %v %v %v %v %v %v", r.WhenText, r.Window, r.Every, r.For, r.By,
-		r.Labels, r.Annotations, r.Extract)
-	return b.String()
 }
 
 func TestQueries(t *testing.T) {
@@ -380,7 +316,7 @@ groups:
 	if n := r.Report.Count(imports.Refused); n != 6 {
 		t.Errorf("%d are refused: %v", n, r.Report.Remarks)
 	}
-	set, err := rule.Read("printed.rules.yml", []byte(printLaw(t, r.Documents[0])))
+	set, err := rule.Read("printed.rules.yml", []byte(importstest.Printed(t, r.Documents[0])))
 	if err != nil || len(set.Rules) != 2 {
 		t.Errorf("the good rules are %v, %v", set, err)
 	}

@@ -1,19 +1,13 @@
 package sigma
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"go.yaml.in/yaml/v3"
-
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/importstest"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -62,21 +56,6 @@ detection:
 		if len(documents) == 0 {
 			continue
 		}
-		var b bytes.Buffer
-		if err := yaml.NewEncoder(&b).Encode(documents[0].Root); err != nil {
-			t.Fatal(err)
-		}
-		after, err := rule.Read("a.rules.yml", b.Bytes())
-		if err != nil {
-			t.Errorf("%s\n%s\n%v", text, b.String(), err)
-			continue
-		}
-		same := cmp.Diff(before.Rules, after.Rules, cmpopts.IgnoreTypes(rule.Pos{}),
-			cmp.Comparer(func(a, b *regexp.Regexp) bool {
-				return a == b || a != nil && b != nil && a.String() == b.String()
-			}), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(rule.Leaf{}))
-		if same != "" {
-			t.Errorf("%s\n%s", strings.SplitN(text, "\n", 2)[0], same)
-		}
+		importstest.Printed(t, documents...)
 	}
 }

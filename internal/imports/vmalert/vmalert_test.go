@@ -1,15 +1,11 @@
 package vmalert
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/imports/importstest"
-	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // imported is a translated query as JSON-like text, or what the report says of it.
@@ -33,17 +29,7 @@ func imported(t *testing.T, expr string) (text, report string) {
 	if len(r.Documents) == 0 {
 		return "", report
 	}
-	var b bytes.Buffer
-	if err := yaml.NewEncoder(&b).Encode(r.Documents[0].Root); err != nil {
-		t.Fatal(err)
-	}
-	set, err := rule.Read("printed.rules.yml", b.Bytes())
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.String())
-	}
-	if len(set.Rules) != 1 {
-		t.Fatalf("%d rules are read", len(set.Rules))
-	}
+	importstest.Printed(t, r.Documents...)
 	one := imports.Get(imports.Get(r.Documents[0].Root, "groups").Content[0], "rules").Content[0]
 	return importstest.Flat(one, "alert", "origin"), report
 }
