@@ -573,6 +573,31 @@ func TestGroupLimitIsReported(t *testing.T) {
 	)
 }
 
+// A function of a template that cannot do with a value fails, and the text says so.
+func TestTemplateFunctionsOfValues(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{ humanizeDuration 90 }}":                           "1m30s",
+		"{{ humanizeDuration .Window }}":                      "1m",
+		`{{ humanizeDuration "x" }}`:                          "!",
+		"{{ humanize 1234567 }} {{ humanize1024 2048 }}":      "1.235M 2Ki",
+		"{{ humanizePercentage 0.0525 }}":                     "5.25%",
+		`{{ humanize "x" }}`:                                  "!",
+		`{{ humanizePercentage "x" }}`:                        "!",
+		`{{ toUpper "a" }} {{ toLower "B" }} {{ title "c" }}`: "A b C",
+	} {
+		w := newWorld(t, "groups: [{name: g, rules: [{alert: A, match: level>=ERROR, window: 1m, "+
+			"annotations: {summary: '"+text+"'}}]}]")
+		w.log(0, `"level":"ERROR"`)
+		if len(w.alerts) == 0 {
+			t.Fatal("no alert fires")
+		}
+		got := w.alerts[0].Annotations["summary"]
+		if want == "!" && !strings.Contains(got, "template") || want != "!" && got != want {
+			t.Errorf("%s: got %q", text, got)
+		}
+	}
+}
+
 // What is on trial has no part in what is notified, but sees its own kind as if all were live.
 func TestOnlyShadowRulesSeeShadowAlerts(t *testing.T) {
 	w := newWorld(t, `

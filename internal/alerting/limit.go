@@ -153,7 +153,6 @@ func (st *state) evictQuiet(rs *ruleState) {
 		rs.drop(q.number)
 		rs.madeRoom(rs.watermark + 1)
 		st.live--
-		rs.evicted++
 	}
 }
 

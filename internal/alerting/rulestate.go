@@ -46,8 +46,7 @@ type ruleState struct {
 	// the changes of the alerts that it asks about, when it was decided
 	observedAt int64
 	waitedTo   int64        // see room
-	evicted    int64        // quiet groups that made room for others
-	evictedAt  int64        // when that last happened
+	evictedAt  int64        // when quiet groups last made room for others
 	values     *valueSample // nil unless they are noted
 	// by group: windows of logs that came too late
 	missed      map[string]*missedWindow

@@ -160,7 +160,7 @@ func addressEnd(message []byte, i, end, colons int, double bool, widest int) int
 		colons--
 	}
 	if end < len(message) && isWord(message[end]) || widest > 4 ||
-		!double && colons != 5 && colons != 7 || double && end-i <= 2 && colons > 2 {
+		!double && colons != 5 && colons != 7 {
 		return i
 	}
 	if double && widest == 0 && end-i > 2 {
