@@ -47,6 +47,9 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := db2Level(text, h); l.word != nil {
 		return l
 	}
+	if l := nagiosLevel(text[h.end:]); l.word != nil {
+		return l
+	}
 	if l := markLevel(text, h); l.word != nil {
 		return l
 	}
@@ -140,6 +143,38 @@ func db2Level(text []byte, h head) level {
 		return levelInfo
 	}
 	return levelWord(word)
+}
+
+// nagiosLevel is the level of an event of Nagios, Naemon or Icinga 1, which is the state that it
+// says; that of a recovery is information.
+//
+//	[1777889472] SERVICE ALERT: web-1;HTTP;CRITICAL;SOFT;1;connection refused
+//	[1777889472] HOST ALERT: web-1;UP;HARD;1;PING OK
+func nagiosLevel(t []byte) level {
+	t = bytes.TrimLeft(t, " ")
+	at := 2 // the column of the state
+	rest, ok := bytes.CutPrefix(t, []byte("SERVICE ALERT: "))
+	if !ok {
+		at = 1
+		if rest, ok = bytes.CutPrefix(t, []byte("HOST ALERT: ")); !ok {
+			return level{}
+		}
+	}
+	for ; at > 0; at-- {
+		if _, rest, ok = bytes.Cut(rest, []byte(";")); !ok {
+			return level{}
+		}
+	}
+	state, _, _ := bytes.Cut(rest, []byte(";"))
+	switch string(state) {
+	case "OK", "UP", "RECOVERY":
+		return levelInfo
+	case "WARNING", "UNKNOWN":
+		return levelWarn
+	case "CRITICAL", "DOWN", "UNREACHABLE":
+		return levelCritical
+	}
+	return level{}
 }
 
 // clockEnd returns the index behind a time of day at the start of a text, 0 for none.
@@ -638,11 +673,16 @@ func letterLevel(text []byte, h head) level {
 // are words, too, need the name of a logger or a file behind them.
 //
 //	2026-05-04 10:11:12 E com.shop.Pay payment failed
+//	2026-05-04T10:11:12.345+0000 I NETWORK  [conn7] end connection       MongoDB before 4.4
 func spacedLetter(rest []byte) level {
 	if len(rest) < 4 || rest[1] != ' ' || rest[0]-'A' >= 26 {
 		return level{}
 	}
-	word, _, _ := bytes.Cut(rest[2:min(len(rest), 100)], []byte(" "))
+	word, after, _ := bytes.Cut(rest[2:min(len(rest), 100)], []byte(" "))
+	if after = bytes.TrimLeft(after, " "); len(after) > 2 && after[0] == '[' &&
+		(string(word) == "-" || len(word) > 2 && isUpper(word)) {
+		return levelLetter(rest[0]) // MongoDB before 4.4
+	}
 	named := len(word) > 2 && (word[len(word)-1] == ':' ||
 		bytes.IndexByte(word[1:len(word)-1], '.') > 0 || bytes.Contains(word, []byte("::"))) &&
 		word[0]|0x20-'a' < 26
@@ -732,14 +772,15 @@ func levelLetter(c byte) level {
 // mnemonic: %ASA-3-106010: or %LINK-3-UPDOWN:, behind a time or at the start.
 func mnemonicLevel(text []byte) level {
 	start := bytes.IndexByte(text[:min(len(text), nearText)], '%')
-	if start < 0 {
+	if bytes.HasPrefix(text, []byte("ASA-")) || bytes.HasPrefix(text, []byte("FTD-")) {
+		start = -1 // the sign was cut off
+	} else if start < 0 {
 		return level{}
 	}
-	end := bytes.IndexByte(text[start:min(len(text), start+nearText)], ':')
-	if end < 0 {
+	mnemonic, _, ok := bytes.Cut(text[start+1:min(len(text), start+nearText)], []byte(":"))
+	if !ok {
 		return level{}
 	}
-	mnemonic := text[start+1 : start+end]
 	for _, c := range mnemonic {
 		if c-'A' >= 26 && c-'0' > 9 && c != '_' && c != '-' {
 			return level{}
