@@ -30,6 +30,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"@fields.exception", "@fields.exc_info", "stackTraces", "backtrace", "trace.stack",
 		"thrown", "errorVerbose", "callstack", "Exception", "StackTrace", "_exception",
 		"_stack_trace", "_stacktrace", "_StackTrace", "full_exception", "exceptions",
+		"formatted_exception", "extra.stack_trace",
 	},
 	FieldService: {
 		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app",
@@ -37,7 +38,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service",
 		"resource.labels.service_name", "resource.labels.function_name",
 		"AppRoleName", "cloud_RoleName", "_COMM", "tags.appname", "_program", "syslog_program",
-		"app-name", "syslog.appname", "metadata.service",
+		"app-name", "syslog.appname", "metadata.service", "component_name",
 	},
 	FieldNamespace: {
 		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace",
@@ -110,6 +111,7 @@ var timeCandidates = []string{
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
 	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",
 	"date_create", "metadata.eventCreationTime", "metadata.timestamp",
+	"written_at",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -217,7 +219,8 @@ var commonFields = map[string][]string{
 		"thrown.name", "exception.name", "exception.exceptionType", "exception.className",
 		"error.name", "err.name", "error.error_class", "throwable.class", "throwable.className",
 		"throwable_class", "throwableClass", "throwableClassName", "exception_name",
-		"exceptionName", "exception_type", "exceptionType", "exc_type", "error_type", "errorType",
+		"extra.error_type", "exceptionName", "exception_name",
+		"exception_type", "exceptionType", "exc_type", "error_type", "errorType",
 		"context.exception.class", "context.error.name", "context.error.type", "payload.err.type",
 		"payload.err.name", "record.exception.type", "exception.exc_type",
 		"stack_trace.type", "exc_info.type", "error.exception.class", "ExceptionType", "ex.type",
@@ -301,6 +304,7 @@ type hints struct {
 	involvedObject, regarding                     jsonscan.Slot // events of Kubernetes
 	actionStatus, taskID                          jsonscan.Slot // Eliot
 	requestID, remoteAddress                      jsonscan.Slot // Nextcloud
+	logbook                                       jsonscan.Slot // a key of every record of Logbook
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
@@ -519,6 +523,7 @@ func (p *fieldPlan) addHints() {
 	h.involvedObject, h.regarding = one("involvedObject"), one("regarding")
 	h.actionStatus, h.taskID = one("action_status"), one("task_uuid")
 	h.requestID, h.remoteAddress = one("reqId"), one("remoteAddr")
+	h.logbook = one("heavy_initialized")
 	h.observed = [3]jsonscan.Slot{
 		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
 	}

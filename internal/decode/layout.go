@@ -60,7 +60,7 @@ func (d *Decoder) layoutOf() *layout {
 	h := &d.plan.hints
 	s.partial = s.has.Has(h.partialMessage) || s.has.Has(h.partialID)
 	if n, only := d.plan.level.Present(s.has); n == 1 && d.set.levels == nil &&
-		!s.has.Has(h.args) && !s.has.Has(h.auditID) &&
+		!s.has.Has(h.args) && !s.has.Has(h.auditID) && !s.has.Has(h.logbook) &&
 		!s.has.Has(h.auditLevel) &&
 		d.plan.scales[only] == scaleAny {
 		s.level = only

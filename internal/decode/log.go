@@ -989,7 +989,8 @@ func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 
 // shapedLevel finds the level of programs that are known by their fields alone: consola, whose
 // numbers begin with 0 for errors, the components of Kubernetes, whose errors have no level, its
-// events, which are normal or warnings, Nextcloud, and Eliot, whose actions fail or succeed.
+// events, which are normal or warnings, Nextcloud, Eliot, whose actions fail or succeed, and
+// Logbook, whose numbers go from 9 for a trace to 15 for a critical error.
 func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
 	if x.Has.Has(h.kindWord) && x.Has.Has(h.reason) &&
@@ -1024,6 +1025,11 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 			level := stepped(n, levelDebug, levelInfo, levelWarn, levelError, levelFatal)
 			return level, h.level
 		}
+	}
+	if x.Has.Has(h.logbook) && x.Has.Has(h.level) && x.Spans[h.level].Kind == Number {
+		n, _ := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End])
+		return stepped(n-9, levelTrace, levelDebug, levelInfo, levelNotice, levelWarn, levelError,
+			levelCritical), h.level
 	}
 	if x.Has.Has(h.actionStatus) && x.Has.Has(h.taskID) {
 		if string(l.scalar(x, x.Spans[h.actionStatus]).Text) == "failed" {
