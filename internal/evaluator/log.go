@@ -138,7 +138,7 @@ func valuesOf(object []byte) (list []string) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	decoder.UseNumber()
 	var all any
-	if decoder.Decode(&all) != nil {
+	if !bytes.HasPrefix(object, []byte("{")) || decoder.Decode(&all) != nil {
 		return nil
 	}
 	var collect func(v any)
@@ -153,6 +153,8 @@ func valuesOf(object []byte) (list []string) {
 				collect(one)
 			}
 		case nil:
+		case string: // maybe an object in the message, whose fields are those of the log
+			list = append(append(list, v), valuesOf([]byte(v))...)
 		default:
 			list = append(list, fmt.Sprint(v))
 		}

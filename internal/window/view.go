@@ -179,6 +179,9 @@ func (v *view) inserted(p *Condition, st *state, series, at, by int) {
 			if v, ok := cur.acc.(*values); ok {
 				v.union = nil // which is about the whole of the pane that the window begins in
 			}
+			if c.of == changed { // it may be the event before the first one of the window
+				v.recount(p, st, i)
+			}
 		case c.of == changed:
 			v.recount(p, st, i)
 		default:
