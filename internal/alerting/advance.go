@@ -280,6 +280,9 @@ func (rs *ruleState) setTimer(number uint32, due int64, fades bool) {
 func (rs *ruleState) drop(number uint32) {
 	g := rs.groups.at(number)
 	rs.setTimer(number, never, false)
+	if g.alert != nil {
+		rs.uncount(g.alert)
+	}
 	delete(rs.alerts, number)
 	delete(rs.lastSeen, number)
 	delete(rs.gaps, number)
@@ -294,7 +297,8 @@ func (rs *ruleState) drop(number uint32) {
 // noted that comes too late to change that.
 func (st *state) decideSuppressed(s *suppressionState, at int64) {
 	for _, rs := range st.rules {
-		if !slices.Contains(rs.suppressedBy, s) || at > rs.watermark {
+		if rs.shown[shownSuppressed] == 0 || !slices.Contains(rs.suppressedBy, s) ||
+			at > rs.watermark {
 			continue
 		}
 		for number := range rs.alerts {
@@ -311,7 +315,7 @@ func (st *state) decideSuppressed(s *suppressionState, at int64) {
 func (st *state) wake(s *suppressionState) {
 	for _, rs := range st.rules {
 		for _, by := range rs.suppressedBy {
-			if by != s {
+			if by != s || rs.shown[shownSuppressed] == 0 {
 				continue
 			}
 			for number := range rs.alerts {

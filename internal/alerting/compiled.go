@@ -17,6 +17,7 @@ type compiledRule struct {
 	index       int // in ruleSet.rules
 	rule        *rule.Rule
 	id          string
+	place       string // in its file
 	fingerprint uint64
 	// of what people see of its hits
 	shownFingerprint uint64
@@ -52,6 +53,7 @@ func (ss *scanners) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, err
 	c := &compiledRule{
 		rule:        r,
 		id:          r.ID(),
+		place:       place(r.Pos),
 		fingerprint: fingerprint(r),
 		condition:   plan,
 

@@ -108,6 +108,21 @@ func (p *play) apply(records []models.Record) {
 	p.engine.Apply(p.engine.NewScanner().Scan(records))
 	last := records[len(records)-1]
 	p.next[last.Partition] = last.Offset + 1
+	p.checkCounts()
+}
+
+// checkCounts holds the numbers of alerts, which are kept, against the list.
+func (p *play) checkCounts() {
+	counted := map[models.AlertState]int{}
+	for _, a := range p.engine.Alerts() {
+		counted[a.State]++
+	}
+	s := p.engine.Stats()
+	if s.Firing != counted[models.AlertFiring] || s.Pending != counted[models.AlertPending] ||
+		s.Suppressed != counted[models.AlertSuppressed] {
+		panic(fmt.Sprintf("%d firing, %d pending and %d suppressed are counted, and listed %v",
+			s.Firing, s.Pending, s.Suppressed, counted))
+	}
 }
 
 // live lives through a story as it happens, with a restart after every so many records; 0 for none.
@@ -124,6 +139,7 @@ func (p *play) goOn(set *rule.Set, records []models.Record, restart int) {
 	for i, r := range records {
 		p.apply(records[i : i+1])
 		p.engine.Advance(r.Timestamp, p.progress(true))
+		p.checkCounts()
 		if restart > 0 && i%restart == 0 {
 			p.crash(set, i == 0)
 		}
@@ -148,6 +164,7 @@ func (p *play) crash(set *rule.Set, full bool) {
 	if err != nil {
 		panic(err)
 	}
+	p.checkCounts()
 }
 
 // backlog reads a story at full speed, partition by partition, in chunks, and tells the time when

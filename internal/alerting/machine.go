@@ -42,7 +42,49 @@ type alert struct {
 	blocked   bool
 	decidedTo int64 // everything until here is decided
 	// fired with the event that completed the condition, and not decided yet
-	early *episode
+	early   *episode
+	counted appearance // as what it is counted in the rule's state
+}
+
+// appearance is how an alert is shown.
+type appearance uint8
+
+const (
+	notShown appearance = iota
+	shownFiring
+	shownPending
+	shownSuppressed
+	appearances // how many there are
+)
+
+func (a *alert) appearance() appearance {
+	switch {
+	case a.phase == firing || a.early != nil && !a.early.byHand:
+		return shownFiring
+	case a.phase == pending:
+		return shownPending
+	case a.phase == suppressed:
+		return shownSuppressed
+	}
+	return notShown
+}
+
+// count keeps the number of the rule's alerts of each appearance: pages ask for it often, and there
+// may be very many alerts. It is to be called when a phase or an early episode has changed.
+func (rs *ruleState) count(a *alert) { rs.countAs(a, a.appearance()) }
+
+// uncount is count for an alert that is forgotten.
+func (rs *ruleState) uncount(a *alert) { rs.countAs(a, notShown) }
+
+// countAs counts an alert as something else. A record has none, though its groups have the state of
+// one.
+func (rs *ruleState) countAs(a *alert, as appearance) {
+	if rs.rule.Record {
+		return
+	}
+	rs.shown[a.counted]--
+	rs.shown[as]++
+	a.counted = as
 }
 
 // episode is one alert from firing to resolved, as it is notified.
@@ -189,6 +231,7 @@ func (m *machine) fireEarly(ed window.Edge) {
 		level:     m.u.levelOf(ed),
 		countFrom: m.g.win.EnteredBefore(m.u.condition, ed.At),
 	}
+	m.u.count(a)
 	m.transition(a.early, models.AlertFiring, ed.At, ed.Reason)
 }
 
@@ -198,6 +241,7 @@ func (m *machine) confirm(at int64, reason string) {
 	a := m.g.alert
 	if a.early.byHand {
 		a.early, a.holds, a.blocked = nil, false, true
+		m.u.count(a)
 		return
 	}
 	ed, late, level := a.edge, a.late, a.level
@@ -205,6 +249,7 @@ func (m *machine) confirm(at int64, reason string) {
 	a.episode, a.early = *a.early, nil
 	m.start(at)
 	a.firedAt, a.phase = at, firing
+	m.u.count(a)
 	a.edge, a.late, a.level = ed, late || a.late, level
 	m.u.openSpan(m.g.key, at)
 	if moved {
@@ -218,7 +263,9 @@ func (m *machine) confirm(at int64, reason string) {
 func (m *machine) withdraw(at int64) {
 	a := m.g.alert
 	ep := a.early
-	if a.early = nil; ep.byHand {
+	a.early = nil
+	m.u.count(a)
+	if ep.byHand {
 		return
 	}
 	ep.fellAt = at
@@ -260,6 +307,7 @@ func (m *machine) rise(at int64, reason string) {
 	m.start(at)
 	if m.fireTime() > at {
 		a.phase = pending
+		m.u.count(a)
 		m.transition(&a.episode, models.AlertPending, at, reason)
 		return
 	}
@@ -310,10 +358,12 @@ func (m *machine) fire(at int64) {
 	}
 	if name, until := m.state.suppressed(m.u, m.g.key, at); until > at {
 		a.phase = suppressed
+		m.u.count(a)
 		m.transition(&a.episode, models.AlertSuppressed, at, reason+"; suppressed by "+name)
 		return
 	}
 	a.phase = firing
+	m.u.count(a)
 	m.u.openSpan(m.g.key, at)
 	m.transition(&a.episode, models.AlertFiring, at, reason)
 }
@@ -360,6 +410,7 @@ func (m *machine) resolve(at int64, reason string) {
 		s.endEpisode(at)
 	}
 	a.phase, a.holds, a.episode = idle, false, episode{edge: a.edge}
+	m.u.count(a)
 	m.drop()
 }
 
@@ -367,6 +418,7 @@ func (m *machine) resolve(at int64, reason string) {
 func (m *machine) drop() {
 	a := m.g.alert
 	if a != nil && a.phase == idle && !a.conditionHolds && a.early == nil {
+		m.u.uncount(a)
 		m.g.alert = nil
 		delete(m.u.alerts, m.number)
 		m.u.releaseSamples(m.g)
@@ -447,6 +499,7 @@ func (m *machine) timer(at int64) {
 	case a.phase == suppressed:
 		if _, until := m.state.suppressed(m.u, m.g.key, at); until <= at {
 			a.phase, a.firedAt = firing, at
+			m.u.count(a)
 			m.describe(at)
 			m.u.openSpan(m.g.key, at)
 			m.transition(&a.episode, models.AlertFiring, at, a.edge.Reason+"; no longer suppressed")

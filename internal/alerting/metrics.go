@@ -97,7 +97,6 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	shares := e.state.seriesShares()
 	for _, rs := range e.state.rules {
-		firing, waiting, suppressed := e.state.phases(rs)
 		count(descMatches, float64(rs.matches), rs.id)
 		count(descLate, float64(rs.late), rs.id)
 		count(descTooLate, float64(rs.tooLate), rs.id)
@@ -105,9 +104,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		count(descMissedUnchecked, float64(rs.missedUnchecked), rs.id)
 		count(descFired, float64(rs.fired), rs.id)
 		count(descRefused, float64(rs.refused.count), rs.id)
-		gauge(descAlerts, float64(firing), rs.id, "firing")
-		gauge(descAlerts, float64(waiting), rs.id, "pending")
-		gauge(descAlerts, float64(suppressed), rs.id, "suppressed")
+		gauge(descAlerts, float64(rs.shown[shownFiring]), rs.id, "firing")
+		gauge(descAlerts, float64(rs.shown[shownPending]), rs.id, "pending")
+		gauge(descAlerts, float64(rs.shown[shownSuppressed]), rs.id, "suppressed")
 		gauge(descGroups, float64(rs.groups.live), rs.id)
 		gauge(descMemory, float64(rs.memory()), rs.id)
 		backfilling := 0.0

@@ -112,6 +112,7 @@ func (st *state) resolveRemoved(rs *ruleState) {
 		a := m.g.alert
 		if ep := a.early; ep != nil && !ep.byHand {
 			a.early, ep.fellAt = nil, max(a.decidedTo, ep.startsAt)
+			rs.count(a)
 			m.transition(ep, models.AlertResolved, ep.fellAt, reason)
 		}
 		if a.phase != idle {

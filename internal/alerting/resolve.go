@@ -31,6 +31,7 @@ func (m *machine) resolveByHand(alertID, reason string) bool {
 		}
 		a.early.byHand = true // the watermark has not come there, and must not fire it again
 		a.early.fellAt = max(a.early.startsAt, m.u.watermark+1)
+		m.u.count(a)
 		m.transition(a.early, models.AlertResolved, a.early.fellAt, reason)
 	case a.phase != idle && m.u.alertID(m.g.key, a.number) == alertID:
 		a.blocked = a.conditionHolds

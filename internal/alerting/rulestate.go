@@ -27,6 +27,8 @@ type ruleState struct {
 	removed []string        // keys of groups that are gone since then
 	changed bool            // the state itself was changed
 	alerts  map[uint32]bool // groups with an alert
+	// alerts by appearance; of those that are not shown the number means nothing
+	shown [appearances]int
 	// event time that the logs of the rule have reached; it never goes back
 	base          int64
 	watermark     int64  // the last instant that is decided; the watermark is the next one

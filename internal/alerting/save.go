@@ -617,7 +617,11 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 	if flags&hasAlert != 0 {
 		var s savedAlert
 		in.decode(in.Block(), &s)
+		if g.alert != nil {
+			rs.uncount(g.alert)
+		}
 		g.extend().alert = s.alert()
+		rs.count(g.alert)
 		rs.alerts[number], rs.deferred = true, true
 	}
 	if flags&hasSamples != 0 {

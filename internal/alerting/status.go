@@ -165,24 +165,6 @@ func (m *machine) notePeak(at int64) {
 	}
 }
 
-// phases counts a rule's alerts. A record has none, though its groups have the state of one.
-func (st *state) phases(rs *ruleState) (up, waiting, silenced int) {
-	if rs.rule.Record {
-		return 0, 0, 0
-	}
-	for number := range rs.alerts {
-		switch a := rs.groups.at(number).alert; {
-		case a.phase == firing || a.early != nil && !a.early.byHand:
-			up++
-		case a.phase == pending:
-			waiting++
-		case a.phase == suppressed:
-			silenced++
-		}
-	}
-	return up, waiting, silenced
-}
-
 // Rules returns how every rule does, in the order of the files.
 func (e *Engine) Rules() []RuleStatus {
 	e.mu.Lock()
@@ -218,7 +200,8 @@ func (e *Engine) Rules() []RuleStatus {
 		}
 		if rs := units[r]; rs != nil {
 			rs.describe(&s)
-			s.Firing, s.Pending, s.Suppressed = e.state.phases(rs)
+			s.Firing, s.Pending = rs.shown[shownFiring], rs.shown[shownPending]
+			s.Suppressed = rs.shown[shownSuppressed]
 			s.State = rs.stateOf(&s)
 			s.Cost = p.match.Load().Cost(queries[rs.compiledRule])
 		}
@@ -486,15 +469,14 @@ func (e *Engine) Stats() Stats {
 	}
 	slowest := int64(never)
 	for _, rs := range e.state.rules {
-		firing, waiting, suppressed := e.state.phases(rs)
 		s.Rules++
 		s.Groups += rs.groups.live
 		s.Late += rs.late
 		s.TooLate += rs.tooLate
 		s.Refused += rs.refused.count
-		s.Firing += firing
-		s.Pending += waiting
-		s.Suppressed += suppressed
+		s.Firing += rs.shown[shownFiring]
+		s.Pending += rs.shown[shownPending]
+		s.Suppressed += rs.shown[shownSuppressed]
 		s.Memory += rs.memory()
 		if rs.watermark != always {
 			slowest = min(slowest, rs.watermark)

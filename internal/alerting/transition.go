@@ -129,7 +129,7 @@ func (m *machine) summaryOf(
 		At:         instant(at),
 		StartsAt:   instant(ep.startsAt),
 		Count:      m.count(ep, at),
-		Source:     place(u.rule.Pos),
+		Source:     u.place,
 		Late:       ep.late,
 		Withdrawn:  ep.withdrawn,
 		Shadow:     u.rule.Mode == rule.Shadow,

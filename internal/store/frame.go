@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"sync"
 )
 
 // Snapshots and logs have the same format: a header, then frames. All numbers are little endian.
@@ -141,10 +140,18 @@ type frames struct {
 	size int
 }
 
-var frameBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, frameSize+frameSize/8)
-	return &b
-}}
+// frameBuffers are buffers of frames to be used again: a few megabytes, however large the last
+// commit was. A pool of the garbage collector would keep those of a flood for minutes.
+var frameBuffers = make(chan []byte, 16)
+
+func frameBuffer() []byte {
+	select {
+	case b := <-frameBuffers:
+		return b
+	default:
+		return make([]byte, 0, frameSize+frameSize/8)
+	}
+}
 
 func (f *frames) append(op op, key, value []byte) {
 	last := len(f.list) - 1
@@ -152,7 +159,7 @@ func (f *frames) append(op op, key, value []byte) {
 	case last < 0:
 		f.list, last = append(f.list, nil), 0 // most commits are small
 	case len(f.list[last]) >= frameSize:
-		f.list, last = append(f.list, *frameBuffers.Get().(*[]byte)), last+1
+		f.list, last = append(f.list, frameBuffer()), last+1
 	}
 	before := len(f.list[last])
 	f.list[last] = appendRecord(f.list[last], op, key, value)
@@ -166,8 +173,10 @@ func (f *frames) reset() {
 		case cap(one) > 2*frameSize: // of a single large value
 			f.list[i] = nil
 		case i > 0:
-			one = one[:0]
-			frameBuffers.Put(&one)
+			select {
+			case frameBuffers <- one[:0]:
+			default:
+			}
 			f.list[i] = nil
 		default:
 			f.list[i] = one[:0]

@@ -151,6 +151,9 @@ func (o *outbox) archive() {
 	if n := o.waiting - o.history; n > 0 {
 		o.entries = slices.Delete(o.entries, 0, n)
 		o.waiting -= n
+		if large := cap(o.entries); large > 4096 && len(o.entries) < large/4 { // after a flood
+			o.entries = slices.Clone(o.entries)
+		}
 	}
 	o.metrics.outbox(len(o.entries)-o.waiting, o.bytes)
 }

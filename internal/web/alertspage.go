@@ -91,7 +91,7 @@ type alertGroup struct {
 	Shared   []label // labels that all alerts have
 	Matchers string  // of a silence for the group
 	Rows     []alertRow
-	all      []listedAlert
+	all      []*listedAlert
 	Count    int
 	Newest   time.Time
 }
@@ -172,8 +172,9 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 	if err != nil {
 		return d, err
 	}
-	groups, labels := map[string]*alertGroup{}, map[string]bool{}
-	for i, row := range rows {
+	groups, labels := groupsOf{by: d.GroupBy}, map[string]bool{}
+	for i := range rows {
+		row := &rows[i]
 		d.Counts[row.shown]++
 		d.Total++
 		if i < sampledLabels {
@@ -185,12 +186,11 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 			d.Hidden++
 			continue
 		}
-		g := groupFor(groups, row, d.GroupBy)
-		g.all = append(g.all, row)
+		groups.add(row)
 	}
 	d.Labels = slices.Sorted(maps.Keys(labels))
 	d.Labels = d.Labels[:min(len(d.Labels), 100)]
-	for _, g := range groups {
+	for _, g := range groups.list {
 		g.summarize(d.Sort)
 		d.Groups = append(d.Groups, *g)
 	}
@@ -208,20 +208,36 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 // sampledLabels is the number of alerts whose labels are offered to group by.
 const sampledLabels = 5000
 
-// groupFor returns the group of a row.
-func groupFor(groups map[string]*alertGroup, row listedAlert, by string) *alertGroup {
-	rule, name := row.Rule, row.Labels["alertname"]
-	key := row.shown + " " + rule
-	if by != "" {
-		rule, name = "", by+"="+row.Labels[by]
-		key = row.shown + " " + name
+// groupsOf are the groups of rows: those of a rule, or with the same value of a label, in one state.
+type groupsOf struct {
+	by    string // label
+	byKey map[groupKey]*alertGroup
+	list  []*alertGroup
+}
+
+// groupKey is what the alerts of a group have in common: their rule, or a value of a label.
+type groupKey struct{ shown, of string }
+
+// add puts a row into its group.
+func (s *groupsOf) add(row *listedAlert) {
+	key := groupKey{row.shown, row.Rule}
+	if s.by != "" {
+		key.of = row.Labels[s.by]
 	}
-	g := groups[key]
+	g := s.byKey[key]
 	if g == nil {
-		g = &alertGroup{Key: key, Rule: rule, Name: name, State: row.shown}
-		groups[key] = g
+		g = &alertGroup{Rule: row.Rule, Name: row.Labels["alertname"], State: row.shown}
+		g.Key = row.shown + " " + row.Rule
+		if s.by != "" {
+			g.Rule, g.Name = "", s.by+"="+key.of
+			g.Key = row.shown + " " + g.Name
+		}
+		if s.byKey == nil {
+			s.byKey = map[groupKey]*alertGroup{}
+		}
+		s.byKey[key], s.list = g, append(s.list, g)
 	}
-	return g
+	g.all = append(g.all, row)
 }
 
 func compareGroups(a, b alertGroup, by string) int {
@@ -323,8 +339,8 @@ func listedAs(a *models.Alert, active []silence) listedAlert {
 }
 
 // order is the order of the alerts of a group.
-func order(by string) func(a, b listedAlert) int {
-	return func(a, b listedAlert) int {
+func order(by string) func(a, b *listedAlert) int {
+	return func(a, b *listedAlert) int {
 		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
 		switch by {
 		case "newest":
@@ -362,10 +378,11 @@ func (h *alertHandlers) finish(g *alertGroup, most int, d alertsData) {
 	}
 }
 
-// firstOf returns the first n elements of a list in an order, sorted.
+// firstOf returns the first n elements of a list in an order, sorted. It looks at the last elements
+// of the list first: those of a list that is sorted by start are the newest.
 func firstOf[T any](list []T, n int, compare func(a, b T) int) []T {
 	var first []T
-	for _, one := range list {
+	for _, one := range slices.Backward(list) {
 		if len(first) == n && compare(one, first[n-1]) >= 0 {
 			continue
 		}
@@ -387,7 +404,7 @@ func (one listedAlert) row(a *models.Alert) alertRow {
 }
 
 // rowOf is the row of an alert, with all that is shown of it.
-func (h *alertHandlers) rowOf(one listedAlert, several bool, shared map[string]string) alertRow {
+func (h *alertHandlers) rowOf(one *listedAlert, several bool, shared map[string]string) alertRow {
 	row := one.row(&h.state.detailed([]models.Alert{*one.Alert})[0])
 	own := one.Labels
 	if several {
@@ -404,12 +421,24 @@ func (h *alertHandlers) rowOf(one listedAlert, several bool, shared map[string]s
 	return row
 }
 
-func sharedLabels(rows []listedAlert) map[string]string {
-	shared := maps.Clone(rows[0].Labels)
-	for _, row := range rows[1:] {
-		maps.DeleteFunc(shared, func(name, value string) bool { return row.Labels[name] != value })
+// sharedLabels are the labels that all rows have.
+func sharedLabels(rows []*listedAlert) map[string]string {
+	type pair struct{ name, value string }
+	var shared []pair
+	for name, value := range rows[0].Labels {
+		shared = append(shared, pair{name, value})
 	}
-	return shared
+	for _, row := range rows[1:] {
+		shared = slices.DeleteFunc(shared, func(p pair) bool {
+			value, has := row.Labels[p.name]
+			return !has || value != p.value
+		})
+	}
+	labels := map[string]string{}
+	for _, p := range shared {
+		labels[p.name] = p.value
+	}
+	return labels
 }
 
 func (h *alertHandlers) get(w http.ResponseWriter, r *http.Request) error {
