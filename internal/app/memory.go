@@ -27,11 +27,11 @@ func limitMemory(logger *slog.Logger) {
 }
 
 // What the heap may grow by between two collections: as much as is alive, up to smallHeap, and
-// beyond that a quarter of it. Go's default, as much as is alive, would have the memory of a flood
+// beyond that a sixth of it. Go's default, as much as is alive, would have the memory of a flood
 // of alerts taken twice.
 const (
-	smallHeap  = 64 << 20
-	largeShare = 4
+	smallHeap  = 48 << 20
+	largeShare = 6
 )
 
 // collectorPercent is the GC percent for a heap of so many live bytes.

@@ -380,6 +380,33 @@ func (s *segment) each(f func(ref)) error {
 	return nil
 }
 
+// ordered calls f with what the index says of the entries that are wanted, in the order in which they
+// were written.
+func (s *segment) ordered(wanted func(ref) bool, f func(ref)) error {
+	s.mu.RLock()
+	inOrder := s.refs
+	s.mu.RUnlock()
+	if inOrder != nil { // what is there does not change
+		for _, r := range inOrder {
+			if wanted(r) {
+				f(r)
+			}
+		}
+		return nil
+	}
+	var refs []ref
+	err := s.each(func(r ref) {
+		if wanted(r) {
+			refs = append(refs, r)
+		}
+	})
+	slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
+	for _, r := range refs {
+		f(r)
+	}
+	return err
+}
+
 // choose returns the places of the entries that f chooses by what the index says, oldest first.
 func (s *segment) choose(f func(ref) bool) (offsets []uint32, err error) {
 	err = s.each(func(r ref) {

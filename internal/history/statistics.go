@@ -139,18 +139,9 @@ func (l *Log) ordered(from, to time.Time, wanted func(ref) bool, each func(ref))
 		if !s.mayHave(&Query{From: from, To: to}) {
 			continue
 		}
-		var refs []ref
-		err := s.each(func(r ref) {
-			if r.at >= low && r.at < high && wanted(r) {
-				refs = append(refs, r)
-			}
-		})
-		if err != nil {
+		within := func(r ref) bool { return r.at >= low && r.at < high && wanted(r) }
+		if err := s.ordered(within, each); err != nil {
 			return err
-		}
-		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
-		for _, r := range refs {
-			each(r)
 		}
 	}
 	return nil

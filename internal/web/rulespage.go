@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -205,19 +206,29 @@ func sortRules(rows []ruleRow, by string) {
 // lastDay returns for each of the last 24 hours whether an alert was firing, and the number of
 // alerts.
 func lastDay(list []history.Span, now time.Time) (day []hour, fired int) {
-	begin := now.Truncate(time.Hour).Add(-23 * time.Hour)
-	for i := range 24 {
-		from := begin.Add(time.Duration(i) * time.Hour)
-		to := from.Add(time.Hour)
-		n := 0
-		for _, e := range list {
-			if e.From.Before(to) && (e.To.IsZero() || e.To.After(from)) {
-				n++
-			}
-			if !e.From.Before(from) && e.From.Before(to) {
-				fired++
-			}
+	const hours = 24
+	begin := now.Truncate(time.Hour).Add(-(hours - 1) * time.Hour)
+	in := func(at time.Time) int { // which hour an instant is in
+		return int(math.Floor(at.Sub(begin).Hours()))
+	}
+	var up [hours + 1]int // by how many more fire in an hour than in the one before
+	for _, e := range list {
+		first, last := in(e.From), hours
+		if !e.To.IsZero() {
+			last = max(first-1, in(e.To.Add(-1)))
 		}
+		if first >= 0 && first < hours {
+			fired++
+		}
+		if first < hours && last >= 0 {
+			up[max(first, 0)]++
+			up[min(last+1, hours)]--
+		}
+	}
+	n := 0
+	for i := range hours {
+		n += up[i]
+		from := begin.Add(time.Duration(i) * time.Hour)
 		h := hour{X: i * 5, Title: fmt.Sprintf("%s: %d", from.UTC().Format("15:04"), n)}
 		if n > 0 {
 			h.Class = "up"
