@@ -370,14 +370,11 @@ func (s *segment) each(f func(ref)) error {
 		}
 		return nil
 	}
-	b := make([]byte, s.count*refSize)
-	if _, err := s.index.ReadAt(b, int64(len(indexMagic)+4)); err != nil && len(b) > 0 {
-		return err
-	}
+	b, err := s.readIndex()
 	for ; len(b) > 0; b = b[refSize:] {
 		f(decodeRef(b))
 	}
-	return nil
+	return err
 }
 
 // ordered calls f with what the index says of the entries that are wanted, in the order in which they
@@ -385,26 +382,46 @@ func (s *segment) each(f func(ref)) error {
 func (s *segment) ordered(wanted func(ref) bool, f func(ref)) error {
 	s.mu.RLock()
 	inOrder := s.refs
-	s.mu.RUnlock()
-	if inOrder != nil { // what is there does not change
-		for _, r := range inOrder {
-			if wanted(r) {
-				f(r)
-			}
-		}
-		return nil
+	var b []byte
+	var err error
+	if inOrder == nil {
+		b, err = s.readIndex()
 	}
-	var refs []ref
-	err := s.each(func(r ref) {
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	for _, r := range inOrder { // what is there does not change
 		if wanted(r) {
+			f(r)
+		}
+	}
+	n := 0
+	for at := 0; at < len(b); at += refSize {
+		if wanted(decodeRef(b[at:])) {
+			n++
+		}
+	}
+	refs := make([]ref, 0, n)
+	for ; len(b) > 0; b = b[refSize:] {
+		if r := decodeRef(b); wanted(r) {
 			refs = append(refs, r)
 		}
-	})
+	}
 	slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
 	for _, r := range refs {
 		f(r)
 	}
-	return err
+	return nil
+}
+
+// readIndex reads the entries of the index of a closed segment.
+func (s *segment) readIndex() ([]byte, error) {
+	b := make([]byte, s.count*refSize)
+	if _, err := s.index.ReadAt(b, int64(len(indexMagic)+4)); err != nil && len(b) > 0 {
+		return nil, err
+	}
+	return b, nil
 }
 
 // choose returns the places of the entries that f chooses by what the index says, oldest first.

@@ -81,7 +81,7 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 		case models.AlertFiring:
 			if !up {
 				open[r.alert] = len(spans[name])
-				spans[name] = append(spans[name], Span{From: at})
+				spans[name] = append(doubled(spans[name]), Span{From: at})
 			}
 		case models.AlertResolved:
 			if up {
@@ -97,6 +97,15 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 		slices.SortStableFunc(list, func(a, b Span) int { return a.From.Compare(b.From) })
 	}
 	return spans, nil
+}
+
+// doubled is a list with room for one more: twice as much as before, since append alone would leave
+// several times as much garbage of a list of very many.
+func doubled[T any](list []T) []T {
+	if len(list) == cap(list) {
+		return slices.Grow(list, max(4, len(list)))
+	}
+	return list
 }
 
 // RuleIDs are the rules that have transitions between two event times, also those that are gone.

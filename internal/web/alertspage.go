@@ -237,6 +237,9 @@ func (s *groupsOf) add(row *listedAlert) {
 		}
 		s.byKey[key], s.list = g, append(s.list, g)
 	}
+	if len(g.all) == cap(g.all) { // append alone would leave several times as much garbage
+		g.all = slices.Grow(g.all, max(4, len(g.all)))
+	}
 	g.all = append(g.all, row)
 }
 

@@ -104,10 +104,11 @@ func (f *alertFilter) document(a *models.Alert) []byte {
 			add(name, value)
 		}
 	}
-	for name, value := range map[string]string{"state": string(a.State), "rule": a.Rule} {
-		if _, replaced := a.Labels[name]; !replaced {
-			add(name, value)
-		}
+	if _, replaced := a.Labels["state"]; !replaced {
+		add("state", string(a.State))
+	}
+	if _, replaced := a.Labels["rule"]; !replaced {
+		add("rule", a.Rule)
 	}
 	_, replaced := a.Labels["value"]
 	if !replaced && !math.IsNaN(a.Value) && !math.IsInf(a.Value, 0) { // those are not JSON
