@@ -49,7 +49,8 @@ type outbox struct {
 
 type entry struct {
 	Entry
-	data []byte // the alert as JSON
+	data []byte // the alert as JSON; nil once it is on disk
+	size int64  // of the alert as JSON
 }
 
 func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
@@ -145,7 +146,7 @@ func (o *outbox) ack(seq uint64) {
 // archive moves entries that were acknowledged to the history, and forgets the oldest of it.
 func (o *outbox) archive() {
 	for o.waiting < len(o.entries) && o.entries[o.waiting].Seq <= o.acked {
-		o.bytes -= int64(len(o.entries[o.waiting].data))
+		o.bytes -= o.entries[o.waiting].size
 		o.waiting++
 	}
 	if n := o.waiting - o.history; n > 0 {
@@ -168,7 +169,7 @@ func (o *outbox) append(alerts []models.Alert) error {
 		if err != nil {
 			return fmt.Errorf("encode alert of rule %s: %w", alert.Rule, err)
 		}
-		entries = append(entries, entry{Entry{Alert: alert}, data})
+		entries = append(entries, entry{Entry{Alert: alert}, data, int64(len(data))})
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -206,7 +207,7 @@ func encodeAlert(alert models.Alert) ([]byte, error) {
 
 func (o *outbox) add(e entry) {
 	o.entries = append(o.entries, e)
-	o.bytes += int64(len(e.data))
+	o.bytes += e.size
 }
 
 // shrink brings the waiting entries within their bound: first go those that a later transition of
@@ -223,14 +224,14 @@ func (o *outbox) shrink() {
 	o.drop(func(e entry) bool { return last[e.Alert.ID] != e.Seq })
 	byRule := make(map[string]int64)
 	for _, e := range o.entries[o.waiting:] {
-		byRule[e.Alert.Rule] += int64(len(e.data))
+		byRule[e.Alert.Rule] += e.size
 	}
 	most := fair.Level(slices.Collect(maps.Values(byRule)), o.maxBytes)
 	o.drop(func(e entry) bool {
 		if byRule[e.Alert.Rule] <= most {
 			return false
 		}
-		byRule[e.Alert.Rule] -= int64(len(e.data))
+		byRule[e.Alert.Rule] -= e.size
 		return true
 	})
 }
@@ -240,7 +241,7 @@ func (o *outbox) drop(kind func(entry) bool) {
 	kept := o.entries[:o.waiting]
 	for _, e := range o.entries[o.waiting:] {
 		if o.bytes > o.maxBytes && kind(e) {
-			o.bytes -= int64(len(e.data))
+			o.bytes -= e.size
 			o.dropped++
 			o.metrics.dropped()
 			continue
@@ -288,6 +289,9 @@ func (o *outbox) appendAll(dst *frames) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.entries {
+		if e.data == nil {
+			e.data, _ = encodeAlert(e.Alert) // it was encoded before
+		}
 		dst.append(opAlert, seqKey(e.Seq), e.data)
 	}
 	dst.append(opAck, seqKey(o.acked), nil)
@@ -303,6 +307,11 @@ func (o *outbox) saving() { o.pendingSeq, o.pendingAck = o.next-1, o.acked }
 func (o *outbox) saved() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for i := len(o.entries) - 1; i >= 0 && o.entries[i].Seq > o.savedSeq; i-- {
+		if e := &o.entries[i]; e.Seq <= o.pendingSeq {
+			e.data = nil // in a flood it is as large as the alert
+		}
+	}
 	o.savedSeq, o.savedAck = o.pendingSeq, o.pendingAck
 }
 
@@ -318,7 +327,7 @@ func (o *outbox) recover(op op, seq uint64, data []byte) error {
 	defer o.mu.Unlock()
 	switch op {
 	case opAlert:
-		e := entry{Entry{Seq: seq}, slices.Clone(data)}
+		e := entry{Entry: Entry{Seq: seq}, size: int64(len(data))}
 		if err := json.Unmarshal(data, &e.Alert); err != nil {
 			return fmt.Errorf("read alert: %w", err)
 		}
