@@ -39,6 +39,7 @@ var layers = [][]string{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
 		"internal/number", "internal/wait", "internal/atomicfile", "internal/fair",
 		"internal/wire",
+		"internal/linear",
 		"pkg/models",
 	},
 }

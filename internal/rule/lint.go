@@ -325,9 +325,11 @@ func (l *linter) duplicateRule(r *Rule) {
 	}
 	key := fmt.Sprint(r.Record, r.Source, r.Sources, spell(r.Match), "|", r.WhenText, "|", r.Window,
 		r.Every, labelKey(r.By), r.For, r.Active, r.Expect, r.Remember, r.Within)
+	steps := []byte(key)
 	for _, s := range r.Sequence {
-		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
+		steps = fmt.Append(steps, "|", spell(s.Match), s.Times, s.Not, s.Within)
 	}
+	key = string(steps)
 	if first := l.seen[key]; first != nil {
 		l.report(r, "", "remove one, or make them differ",
 			"rule %s has the same condition at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
@@ -337,14 +339,14 @@ func (l *linter) duplicateRule(r *Rule) {
 
 // labelKey writes labels in one way.
 func labelKey(by []Label) string {
-	var key string
+	var key []byte
 	for _, l := range by {
-		key += fmt.Sprint("|", l.Name, l.Fields)
+		key = fmt.Append(key, "|", l.Name, l.Fields)
 		for _, of := range l.Of {
-			key += fmt.Sprint("|", of.Selection, spell(of.Query), of.Fields)
+			key = fmt.Append(key, "|", of.Selection, spell(of.Query), of.Fields)
 		}
 	}
-	return key
+	return string(key)
 }
 
 // spell writes a query in one way, however it was written in the file.

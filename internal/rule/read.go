@@ -600,6 +600,7 @@ func canonical(fields []string) []string {
 // labels reads by: label, field, label=field|field, or {label: {selection: field}}.
 func (r *reader) labels(n *yaml.Node) []Label {
 	var by []Label
+	names := map[string]bool{}
 	for _, m := range r.Sequence(n) {
 		var l Label
 		if m.Kind == yaml.MappingNode {
@@ -607,10 +608,10 @@ func (r *reader) labels(n *yaml.Node) []Label {
 		} else {
 			l = r.label(m)
 		}
-		if slices.ContainsFunc(by, func(other Label) bool { return other.Name == l.Name }) {
+		if names[l.Name] {
 			r.Fail(m, "", "label %q is given twice", l.Name)
 		}
-		by = append(by, l)
+		names[l.Name], by = true, append(by, l)
 	}
 	return by
 }

@@ -1,0 +1,57 @@
+package linear
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+type recorder struct{ errors []string }
+
+func (*recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+// Work in proportion to the square of the input breaks the law, and linear work does not.
+func TestLaw(t *testing.T) {
+	l := Law{Size: 32 << 10, Enough: time.Millisecond}
+	shapes := []Shape{{"<", "ab", ">"}}
+	var sum int
+	f := func(work func(text string), broken int) {
+		t.Helper()
+		r := &recorder{}
+		l.Check(r, "work", shapes, work)
+		if len(r.errors) != broken {
+			t.Errorf("%d errors, want %d: %q", len(r.errors), broken, r.errors)
+		}
+	}
+	f(func(text string) {
+		for i := range text {
+			for _, c := range text[i/8*8 : min(len(text), i/8*8+64)] {
+				sum += int(c)
+			}
+		}
+	}, 0)
+	f(func(text string) {
+		for i := range len(text) / 8 {
+			for _, c := range text[i:] {
+				sum += int(c)
+			}
+		}
+	}, 1)
+}
+
+func TestShapeText(t *testing.T) {
+	s := Shape{"(", "ab", ")"}
+	if got := s.Text(7); got != "(ababab)" {
+		t.Error(got)
+	}
+	s = Shape{"(", "a" + N + ",", ")"}
+	if got := s.Text(3 * len(s.Part)); got != "(a0,a1,a2,)" {
+		t.Error(got)
+	}
+	if got := len(Shapes([]string{"", "x"}, []string{"a", "b"}, "z")); got != 8 {
+		t.Errorf("%d shapes", got)
+	}
+}
