@@ -130,11 +130,20 @@ func (l List) Sort(files ...string) {
 	})
 }
 
+// longestWord is the length of the longest word, in bytes, that is held against others.
+const longestWord = 200
+
 // Closest returns the candidate that a typing mistake most likely meant, or "" when none is close.
 // Case does not count.
 func Closest(word string, candidates []string) string {
+	if len(word) > longestWord {
+		return ""
+	}
 	best, least := "", 2+len(word)/4
 	for _, c := range candidates {
+		if len(c) > 2*longestWord { // the work grows with both lengths
+			continue
+		}
 		d := Distance(strings.ToLower(word), strings.ToLower(c))
 		if d < least && d < len(word) {
 			best, least = c, d

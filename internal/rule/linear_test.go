@@ -91,8 +91,7 @@ func TestFilesTakeLinearTime(t *testing.T) {
 		"\t", "%", "a: &a"+n+" b\n", "<<: *a\n", "a"+n+": b\n", "a: b\n", "- a\n", "\u2028", "- - ",
 		"-\n ", "\\", "a\n")
 	add("a: &a [b]\nc:\n", "", "- *a\n", "  <<: *a\n")
-	law := linear.Law{Size: 48 << 10, Enough: 75 * time.Millisecond}
-	law.Check(t, "rule file", shapes, func(text string) {
+	read := func(text string) {
 		set, err := Read("a.yml", []byte(text))
 		if err != nil {
 			_ = err.Error()
@@ -101,8 +100,15 @@ func TestFilesTakeLinearTime(t *testing.T) {
 		}
 		Lint(set)
 		for _, r := range set.Rules {
-			_ = r.Match
 			Wanted(r)
 		}
-	})
+	}
+	linear.Law{Size: 48 << 10, Enough: 75 * time.Millisecond}.Check(t, "rule file", shapes, read)
+	// What is quadratic in the number of rules is seen when there are thousands.
+	many := linear.Shapes([]string{rules}, []string{
+		"  - {alert: A" + n + ", match: x, when: 'not firing(A" + n + ")'}\n",
+		"  - {alert: A" + n + ", match: x" + n + ", when: 'not firing(B" + n + ")'}\n",
+		"  - {alert: A" + n + ", match: 'user:@gone" + n + "'}\n",
+	}, "")
+	linear.Law{Size: 384 << 10, Enough: time.Second}.Check(t, "large rule file", many, read)
 }

@@ -119,12 +119,14 @@ func (s *Set) Unversioned() []Finding { return slices.Clone(s.unversioned) }
 
 // NotIgnored is the findings that their rules do not ignore, in the order of the files.
 func (s *Set) NotIgnored(found []Finding) []Finding {
-	found = slices.DeleteFunc(found, func(f Finding) bool {
-		return slices.ContainsFunc(
-			s.Rules,
-			func(r *Rule) bool { return r.ID() == f.Rule && slices.Contains(r.LintIgnore, f.Name) },
-		)
-	})
+	type ignored struct{ rule, name string }
+	ignores := map[ignored]bool{}
+	for _, r := range s.Rules {
+		for _, name := range r.LintIgnore {
+			ignores[ignored{r.ID(), name}] = true
+		}
+	}
+	found = slices.DeleteFunc(found, func(f Finding) bool { return ignores[ignored{f.Rule, f.Name}] })
 	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Pos.File, b.Pos.File),

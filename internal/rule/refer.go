@@ -26,36 +26,60 @@ func (r *reader) resolveNames() {
 	}
 }
 
+// hintedReferences is how many references have a hint: to find the most similar name takes a look at
+// each name.
+const hintedReferences = 100
+
+// definedNames are the names of one kind that are defined.
+type definedNames struct {
+	list    []string
+	defined map[string]bool
+}
+
+func newDefinedNames(list []string) definedNames {
+	n := definedNames{list, make(map[string]bool, len(list))}
+	for _, name := range list {
+		n.defined[name] = true
+	}
+	return n
+}
+
+// known are the names that references may be to, by kind.
+func (r *reader) known() map[string]definedNames {
+	var suppressions, alerts []string
+	for _, s := range r.set.Suppressions {
+		suppressions = append(suppressions, s.Name)
+	}
+	for _, one := range r.set.Rules {
+		if !one.Record {
+			alerts = append(alerts, one.Name)
+		}
+	}
+	return map[string]definedNames{
+		"list":          newDefinedNames(slices.Sorted(maps.Keys(r.set.Lists))),
+		"time interval": newDefinedNames(slices.Sorted(maps.Keys(r.set.Intervals))),
+		"suppression":   newDefinedNames(suppressions),
+		"alert":         newDefinedNames(alerts),
+	}
+}
+
 // resolveOnce reports the references once, and says whether documents were left out.
 func (r *reader) resolveOnce() (left bool) {
-	missing := map[int]bool{}
+	missing, defined, hinted := map[int]bool{}, r.known(), 0
 	for _, ref := range r.refs {
-		var known []string
-		switch ref.kind {
-		case "list":
-			known = slices.Sorted(maps.Keys(r.set.Lists))
-		case "time interval":
-			known = slices.Sorted(maps.Keys(r.set.Intervals))
-		case "suppression":
-			for _, s := range r.set.Suppressions {
-				known = append(known, s.Name)
-			}
-		case "alert":
-			for _, rule := range r.set.Rules {
-				if !rule.Record {
-					known = append(known, rule.Name)
-				}
-			}
-			if len(r.Problems) > 0 {
-				continue // it may be in a rule that could not be read
-			}
+		if ref.kind == "alert" && len(r.Problems) > 0 {
+			continue // it may be in a rule that could not be read
 		}
-		if slices.Contains(known, ref.name) {
+		known := defined[ref.kind]
+		if known.defined[ref.name] {
 			continue
 		}
+		hint := ""
+		if hinted++; hinted <= hintedReferences {
+			hint = problem.DidYouMean(ref.name, known.list)
+		}
 		before := len(r.Problems)
-		r.Add(ref.pos, problem.DidYouMean(ref.name, known), "%s %q is not defined", ref.kind,
-			ref.name)
+		r.Add(ref.pos, hint, "%s %q is not defined", ref.kind, ref.name)
 		if at := ref.document; at > 0 {
 			missing[at] = true
 			r.set.Refused[at-1] = append(r.set.Refused[at-1], r.Problems[before:]...)
