@@ -507,13 +507,14 @@ func (r *FrameReader) Scan(from int64) (models.Scan, error) {
 	sc.rejectedElsewhere = in.number()
 	if sc.logs > 0 && in.Err == nil {
 		scale := int64(in.Uvarint())
-		if scale != 1 && scale != milli {
+		if scale == 1 || scale == milli {
+			r.times(in, scale)
+			r.suppressionHits(in, from)
+			r.lines(in)
+			r.hits(in, scale, from)
+		} else {
 			in.Err = ErrFrame
 		}
-		r.times(in, scale)
-		r.suppressionHits(in, from)
-		r.lines(in)
-		r.hits(in, scale, from)
 	}
 	if in.Err != nil || len(in.B) > 0 {
 		r.scanners.release(sc)

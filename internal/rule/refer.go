@@ -26,8 +26,8 @@ func (r *reader) resolveNames() {
 	}
 }
 
-// hintedReferences is how many references have a hint: to find the most similar name takes a look at
-// each name.
+// hintedReferences is how many references have a hint: to find the most similar name takes a look
+// at each name.
 const hintedReferences = 100
 
 // definedNames are the names of one kind that are defined.

@@ -208,7 +208,8 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 // sampledLabels is the number of alerts whose labels are offered to group by.
 const sampledLabels = 5000
 
-// groupsOf are the groups of rows: those of a rule, or with the same value of a label, in one state.
+// groupsOf are the groups of rows: those of a rule, or with the same value of a label, in one
+// state.
 type groupsOf struct {
 	by    string // label
 	byKey map[groupKey]*alertGroup
