@@ -126,7 +126,9 @@ func (s *Set) NotIgnored(found []Finding) []Finding {
 			ignores[ignored{r.ID(), name}] = true
 		}
 	}
-	found = slices.DeleteFunc(found, func(f Finding) bool { return ignores[ignored{f.Rule, f.Name}] })
+	found = slices.DeleteFunc(found, func(f Finding) bool {
+		return ignores[ignored{f.Rule, f.Name}]
+	})
 	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Pos.File, b.Pos.File),
