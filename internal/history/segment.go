@@ -377,8 +377,8 @@ func (s *segment) each(f func(ref)) error {
 	return err
 }
 
-// ordered calls f with what the index says of the entries that are wanted, in the order in which they
-// were written.
+// ordered calls f with what the index says of the entries that are wanted, in the order in which
+// they were written.
 func (s *segment) ordered(wanted func(ref) bool, f func(ref)) error {
 	s.mu.RLock()
 	inOrder := s.refs
