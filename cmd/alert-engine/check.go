@@ -92,6 +92,7 @@ Exit status: 0 without errors, 1 with errors, 3 with warnings alone if --lint-fa
 }
 
 func (c *checkCommand) run(ctx context.Context, files []string) error {
+	app.SaveMemory()
 	if writers[c.output] == nil {
 		return fmt.Errorf("--output %q is unknown; use text, json, sarif or github", c.output)
 	}

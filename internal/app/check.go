@@ -113,7 +113,7 @@ func (r *Report) checkRules(
 	collections []SigmaConfig,
 ) error {
 	slices.Sort(names)
-	set, report, err := (&sigmaFiles{}).load(collections, texts, slices.Compact(names))
+	set, report, err := (&sigmaFiles{once: true}).load(collections, texts, slices.Compact(names))
 	if err != nil {
 		r.fail("", err)
 		return nil

@@ -64,6 +64,17 @@ var tuneCollector = sync.OnceFunc(func() {
 	arm()
 })
 
+// frugal is the GC percent of a command that reads many rules once. Go's default would have a third
+// more memory taken for a tenth less time.
+const frugal = 50
+
+// SaveMemory has the collector of this process run more often. GOGC takes precedence.
+func SaveMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(frugal)
+	}
+}
+
 // groupLimit is what the process's control group, of version 2 or 1, allows it.
 func groupLimit(readFile func(string) ([]byte, error)) (int64, bool) {
 	own, _ := readFile("/proc/self/cgroup")

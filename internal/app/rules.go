@@ -23,7 +23,7 @@ func (c *Config) ownRuleFiles() []string {
 // loadRules reads the rule files and Sigma rules of a configuration, and the rule files that were
 // written on the pages.
 func loadRules(c *Config) (*rule.Set, error) {
-	set, _, err := (&sigmaFiles{}).rules(c)
+	set, _, err := (&sigmaFiles{once: true}).rules(c)
 	return set, err
 }
 
@@ -56,7 +56,7 @@ func LoadRules(names []string, getenv func(string) string) (*rule.Set, *SigmaRep
 			files = append(files, name)
 		}
 	}
-	return (&sigmaFiles{}).load(configs, nil, files)
+	return (&sigmaFiles{once: true}).load(configs, nil, files)
 }
 
 // readRuleTexts reads the same files as texts.

@@ -66,6 +66,8 @@ type sigmaFiles struct {
 	// whether taken is kept, for the other members of a cluster
 	keep  bool
 	taken []rule.Document // the rules that the last load has accepted
+	// whether the files are read once, so that their texts need not be remembered
+	once bool
 }
 
 // collection is the Sigma rules of one entry of the configuration.
@@ -243,6 +245,9 @@ func (s *sigmaFiles) translate(
 	var translations []*sigma.Translation
 	for _, one := range all {
 		translations = append(translations, sigma.Read(one.files, one.options))
+		if s.once {
+			one.files = nil // a translation lets go of each text that it has translated
+		}
 	}
 	var documents []rule.Document
 	set, err := rule.LoadDocuments(func(yield func(rule.Document) bool) {

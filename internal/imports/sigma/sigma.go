@@ -176,7 +176,12 @@ func Read(files []File, opt Options) *Translation {
 // Documents yields a document for each rule, so that one that package rule refuses keeps out no
 // other; Refuse says so in the report. It is called once.
 func (t *Translation) Documents(yield func(rule.Document) bool) {
+	var in *ruleFile
 	for d := range t.documents {
+		if in != nil && in != d.in {
+			t.release(in)
+		}
+		in = d.in
 		n := t.translate(d)
 		if n == nil {
 			continue
@@ -188,6 +193,15 @@ func (t *Translation) Documents(yield func(rule.Document) bool) {
 		}
 	}
 	t.unused()
+}
+
+// release lets go of the text of a file whose rules are translated. Those that others refer to have
+// been kept.
+func (t *Translation) release(f *ruleFile) {
+	f.Data = nil
+	if t.parsed == f {
+		t.parsed, t.roots = nil, nil
+	}
 }
 
 // documents yields the rules and correlations of all files.
