@@ -196,6 +196,7 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 		return cmp.Compare(a.Place, b.Place)
 	})
 	for _, l := range read {
+		room.newest = max(room.newest, l.At, l.Clock)
 		if r.Match == nil || e.set.matches(r.Match, l) {
 			labels := e.set.labelsOf(r.By, l)
 			key := keyOf(r.By, labels)

@@ -23,7 +23,6 @@ type room struct {
 // admits says whether there is room for the group of a log. A group has ended when nothing of it is
 // in a window and its alert has resolved, as far as that is decided.
 func (m *room) admits(l *Log, key string) bool {
-	m.newest = max(m.newest, l.At, l.Clock)
 	if len(m.groups) >= m.r.Limit || m.refused {
 		m.close(m.newest - m.e.lateness(m.r) - 1)
 	}
