@@ -2,10 +2,7 @@ package app
 
 import (
 	"net"
-	"slices"
 	"strings"
-
-	"github.com/log-monitoring/alert-engine/internal/notify"
 )
 
 // logStart logs what this process does: where its pages are, what it reads, which rules it
@@ -17,10 +14,10 @@ func (p *process) logStart() {
 		files[r.Pos.File] = true
 	}
 	topics := strings.Join(append(c.Kafka.Topics, c.Kafka.TopicPatterns...), ", ")
-	receivers := slices.DeleteFunc(
-		slices.Clone(p.notifier.Status().Receivers),
-		func(name string) bool { return name == notify.NoReceiver },
-	)
+	var receivers []string
+	for _, r := range p.notifier.Receivers() {
+		receivers = append(receivers, r.Name)
+	}
 	for _, u := range c.Notify.Alertmanagers {
 		receivers = append(receivers, redacted(u))
 	}
@@ -46,7 +43,7 @@ func (p *process) logStart() {
 	)
 	if p.listener != nil && c.Web.open() && !loopback(p.listener.Addr()) {
 		p.logger.Warn(
-			"pages and API are open to everybody who reaches this address",
+			"pages and API are open to all who reach this address",
 			"address", p.listener.Addr().String(),
 			"hint", "set web.token and web.read_token, or web.config_file, or listen on 127.0.0.1",
 		)
