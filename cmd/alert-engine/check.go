@@ -133,7 +133,7 @@ var writers = map[string]func(*app.Report, io.Writer) error{
 	"github": (*app.Report).WriteGitHub,
 }
 
-// against is the logs to hold the rules against, nil for none.
+// against is the logs to compare the rules with, nil for none.
 func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 	if c.most <= 0 {
 		return nil, fmt.Errorf("--sample %d: a sample has at least 1 record", c.most)

@@ -148,7 +148,7 @@ func (c *decodeCommand) time(name string) (time.Time, error) {
 		at, err := time.Parse(time.RFC3339Nano, c.recordTime)
 		if err != nil {
 			return at, fmt.Errorf(
-				"--record-time %q is no time; write it like 2026-05-04T10:11:12Z",
+				"--record-time %q is not a time; write it like 2026-05-04T10:11:12Z",
 				c.recordTime,
 			)
 		}

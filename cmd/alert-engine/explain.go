@@ -226,7 +226,7 @@ func (c *explainCommand) group(loaded *loadedRules, r *rule.Rule, l *decode.Log)
 	}
 }
 
-// alone prints what the rule decides when it has seen nothing but this event.
+// alone prints what the rule decides when it has seen only this event.
 func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.Record) error {
 	var decided []models.Alert
 	engine, err := loaded.engines.New(func(a models.Alert) { decided = append(decided, a) })

@@ -28,7 +28,7 @@ It is the health check of containers, which have no curl. Ask /readyz for readin
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if u, err := neturl.Parse(url); err != nil || u.Host == "" {
-				return fmt.Errorf("--url %q is no address; write http://HOST:PORT/healthz", url)
+				return fmt.Errorf("--url %q is not an address; write http://HOST:PORT/healthz", url)
 			}
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %s: it is longer than 0", timeout)

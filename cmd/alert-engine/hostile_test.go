@@ -407,8 +407,8 @@ func inspectExit(t *testing.T, exit, text string, may ...rune) {
 	}
 }
 
-// inspectTerminal is inspectExit of what people see: no carriage return that rewrites a line, and
-// no cell that fills the screen.
+// inspectTerminal is inspectExit of what users see: no carriage return that rewrites a line, and no
+// cell that fills the screen.
 func inspectTerminal(t *testing.T, exit, text string) {
 	t.Helper()
 	inspectExit(t, exit, text)

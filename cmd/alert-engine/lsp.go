@@ -54,7 +54,7 @@ With --engine it also completes the fields of the logs that a running engine rea
 func engineFields(address, tokenFile string) (func(context.Context) []string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("--engine %q is no address; write http://HOST:PORT", address)
+		return nil, fmt.Errorf("--engine %q is not an address; write http://HOST:PORT", address)
 	}
 	token := ""
 	if tokenFile != "" {

@@ -270,7 +270,7 @@ func hintArgs(commands []*cobra.Command) {
 
 var errMissing = errors.New("an argument is missing")
 
-// given says whether one of the flags was given.
+// given reports whether one of the flags was given.
 func given(cmd *cobra.Command, flags ...string) bool {
 	return slices.ContainsFunc(flags, func(name string) bool { return cmd.Flags().Changed(name) })
 }

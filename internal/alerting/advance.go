@@ -140,10 +140,10 @@ func (st *state) expect(rs *ruleState, since int64) {
 	}
 }
 
-// unread says whether a rule asks in vain about the alerts of another, since no partition of that
-// one's topics is read: none exists yet, or they were deleted. As with a partition that is missing,
-// the rule waits for a minute of event time. Where nothing comes after what was read, as in a
-// backtest of one topic, it does not wait.
+// unread reports whether a rule asks in vain about the alerts of another, since no partition of
+// that one's topics is read: none exists yet, or they were deleted. As with a partition that is
+// missing, the rule waits for a minute of event time. Where nothing comes after what was read, as
+// in a backtest of one topic, it does not wait.
 func (st *state) unread(rs, asking *ruleState, d topicsProgress) bool {
 	if !d.caughtUp || st.watermarks.progressOf(rs.topics).known {
 		return false

@@ -16,7 +16,7 @@ const alertsTopic = "/alerts"
 // read alerts. Transitions of such rules are not passed on: an alert about alerts about alerts
 // would have no end.
 func (st *state) evaluateAlerts() {
-	for i := 0; i < len(st.alertLogs); i++ { // which may grow meanwhile
+	for i := 0; i < len(st.alertLogs); i++ { // which may grow in the meantime
 		a := &st.alertLogs[i]
 		entry := entryOf(a)
 		sc := st.alertScanner.entry(&entry)

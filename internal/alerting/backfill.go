@@ -15,8 +15,8 @@ import (
 // of the backfill engine into the engine, and the rules are live: each log has counted once, before
 // the move there and after it here.
 //
-// The engine must not be fed meanwhile: a scan made before the rules were added must not be applied
-// after the move, since it lacks them.
+// The engine must not be fed in the meantime: a scan made before the rules were added must not be
+// applied after the move, since it lacks them.
 
 // maxBackfill is how far back a rule reads at most.
 const maxBackfill = 28 * 24 * time.Hour
@@ -90,8 +90,8 @@ func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 	return scratch, past
 }
 
-// BackfillCurrent says whether the rules that wait are exactly those of a backfill engine, which a
-// further change of the rules may have left behind.
+// BackfillCurrent reports whether the rules that wait are exactly those of a backfill engine, which
+// a further change of the rules may have left behind.
 func (e *Engine) BackfillCurrent(scratch *Engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -380,7 +380,7 @@ groups:`, 1)
 	}
 }
 
-// Of what fired and resolved before a restart nothing is known, so late logs of that time are no
+// Of what fired and resolved before a restart nothing is known, so late logs of that time are not
 // sign of a missed alert; those of the time since are.
 func TestLateLogsFromBeforeRestart(t *testing.T) {
 	w := newWorld(t, errorRules)

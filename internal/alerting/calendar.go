@@ -39,7 +39,7 @@ func newCalendar(set *rule.Set, list []rule.Activity) calendar {
 	return c
 }
 
-// active says whether the rule is active at an instant.
+// active reports whether the rule is active at an instant.
 func (rs *ruleState) active(at int64) bool {
 	return len(rs.hours.of) == 0 || rs.hoursAt(at).active
 }

@@ -19,7 +19,7 @@ type compiledRule struct {
 	id          string
 	place       string // in its file
 	fingerprint uint64
-	// of what people see of its hits
+	// of what users see of its hits
 	shownFingerprint uint64
 	condition        *window.Condition
 	topics           map[string]bool // nil for all
@@ -29,7 +29,7 @@ type compiledRule struct {
 	observed         bool            // the condition of some rule asks about its alerts
 	by               []byLabel
 	fields           []decode.FieldID // whose values events carry
-	// whose values only people see: those of samples, then those of top
+	// whose values only users see: those of samples, then those of top
 	shownFields []decode.FieldID
 	maxLines    int // that an alert shows at most
 	labels      []textTemplate
@@ -141,7 +141,7 @@ func topicsOf(r *rule.Rule, sources map[string][]string) (topics map[string]bool
 	return topics, false
 }
 
-// reads says whether the logs of a topic are the rule's.
+// reads reports whether the logs of a topic are the rule's.
 func (c *compiledRule) reads(topic string) bool {
 	if c.readsAlerts {
 		return topic == alertsTopic
@@ -210,7 +210,7 @@ func (c *compiledRule) keyLifetime() int64 {
 	return max(quietKeys, int64(c.condition.Lookback()))
 }
 
-// aboutAbsence says whether the rule can hold without logs. A record holds nothing.
+// aboutAbsence reports whether the rule can hold without logs. A record holds nothing.
 func (c *compiledRule) aboutAbsence() bool { return c.condition.HoldsEmpty() && !c.rule.Record }
 
 // mostLateness is the disorder that is allowed at most.
@@ -261,7 +261,7 @@ func (c *compiledRule) groupLabels(key string) map[string]string {
 	return labels
 }
 
-// byStream says whether the rule groups by all labels of the envelope.
+// byStream reports whether the rule groups by all labels of the envelope.
 func (c *compiledRule) byStream() bool {
 	return slices.ContainsFunc(c.rule.By, func(l rule.Label) bool {
 		return decode.IsStream(l.Fields[0])

@@ -66,7 +66,7 @@ func (m *machine) nextEpisode() {
 func (rs *ruleState) now() uint32 { return uint32(max(rs.watermark, 0) / 1e9) }
 
 // continueCounters has the numbers of a rule whose past was read elsewhere, where they began with
-// 1, go on from those that it has had before.
+// 1, continue from those that it has had before.
 func (rs *ruleState) continueCounters(past *episodeCounters) {
 	for key, last := range past.last {
 		last.episode += rs.counters.last[key].episode

@@ -17,7 +17,7 @@ var DelayBounds = [...]time.Duration{
 // Delays are how long after their time logs are read, by class; the last class is of those beyond
 // all bounds. The delay of a log is the time from its own to the latest of that of its record, that
 // of the logs before it, and, where the partition was read to its end, the clock's. A rule's
-// lateness has to cover it.
+// lateness must cover it.
 //
 // The logs of every eighth offset are measured, so the delays do not depend on how records are
 // polled. After some thousand all counts are halved, so old delays lose their weight.
@@ -39,7 +39,7 @@ type delayClock struct {
 	ahead int64 // how many more were far ahead of late than not
 }
 
-// aheadLogs is how many more measured logs have to be far ahead than not, until they count.
+// aheadLogs is how many more measured logs must be far ahead than not, until they count.
 const aheadLogs = 16
 
 // follow takes the time of a log in.

@@ -13,7 +13,7 @@ import (
 )
 
 // fingerprint identifies a rule together with what it means. A rule that means something else than
-// before is another one: its windows would hold what it never asked for. What only people read
+// before is another one: its windows would hold what it never asked for. What only users read
 // (annotations, samples, top values, its place in the file) does not count, and neither does its
 // limit.
 func fingerprint(r *rule.Rule) uint64 {

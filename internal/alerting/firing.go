@@ -77,7 +77,7 @@ type environment struct {
 	g     *group
 }
 
-// Firing says whether an alert of that name fires at an instant, for the labels that both rules
+// Firing reports whether an alert of that name fires at an instant, for the labels that both rules
 // have in common.
 func (v environment) Firing(name string, at int64) bool {
 	found := false
@@ -145,10 +145,10 @@ func (v environment) each(name string, f func(firingSpan)) {
 	}
 }
 
-// sees says whether a rule may see the alerts of another, which may be in shadow mode.
+// sees reports whether a rule may see the alerts of another, which may be in shadow mode.
 func (c *compiledRule) sees(shadow bool) bool { return !shadow || c.rule.Mode == rule.Shadow }
 
-// agree says whether two sets of labels have the same values of those that both have.
+// agree reports whether two sets of labels have the same values of those that both have.
 func agree(a, b map[string]string) bool {
 	for name, value := range a {
 		if other, ok := b[name]; ok && other != value {

@@ -89,7 +89,7 @@ func (w *FrameWriter) Hits() int { return w.hits }
 // Eager reports whether the frame has a hit that may fire an alert at once.
 func (w *FrameWriter) Eager() bool { return w.eager }
 
-// Bytes returns the frame, which is valid until the next call. The frame may go on.
+// Bytes returns the frame, which is valid until the next call. The frame may continue.
 func (w *FrameWriter) Bytes() []byte {
 	b := append(w.out[:0], FrameVersion)
 	b = binary.AppendUvarint(b, uint64(len(w.texts)))
@@ -129,7 +129,7 @@ func (w *FrameWriter) rule(c *compiledRule) uint32 {
 	return n
 }
 
-// fingerprintShown identifies what people see of a hit: rules that mean the same may show other
+// fingerprintShown identifies what users see of a hit: rules that mean the same may show other
 // fields.
 func fingerprintShown(r *rule.Rule) uint64 {
 	return fingerprintOf([][]string{r.Samples.Fields, r.Top})
@@ -190,7 +190,7 @@ func (w *FrameWriter) place(b []byte, at Span, sc *scan) []byte {
 
 const milli = int64(1e6)
 
-// timeScale is a millisecond, or a nanosecond when a time of the scan is no whole millisecond.
+// timeScale is a millisecond, or a nanosecond when a time of the scan is not a whole millisecond.
 func (s *scan) timeScale() int64 {
 	exact := s.newest%milli == 0 && s.oldest%milli == 0
 	for _, d := range s.sampled {

@@ -17,7 +17,7 @@ type group struct {
 	key     string
 	win     window.Group
 	*more         // &none until something is put there, see extend
-	due     int64 // when it next has to be looked at
+	due     int64 // when it next must be looked at
 	pos     int32 // in the heap of what is due; -1 when it is not
 	live    bool
 	dirty   bool

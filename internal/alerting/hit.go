@@ -110,7 +110,7 @@ func (st *state) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	m.scheduleEarlier()
 }
 
-// firesEarly says whether the alert fires with the log that completes its condition. Whether a
+// firesEarly reports whether the alert fires with the log that completes its condition. Whether a
 // suppression holds is only known at the watermark, and so is all that is about other alerts. A
 // label with the value must not depend on which of several logs came first.
 func (m *machine) firesEarly() bool { return m.u.firesEarly() && !m.state.opts.atWatermark }
@@ -120,7 +120,7 @@ func (rs *ruleState) firesEarly() bool {
 		!rs.rule.Record && !rs.labelsAtFiring
 }
 
-// postpones says whether an event that is in time cannot bring anything about earlier than the
+// postpones reports whether an event that is in time cannot bring anything about earlier than the
 // group is due: a condition that more events only make truer, and that holds or was notified to
 // hold, can only hold for longer, unless an event may end the alert. It spares busy groups, which
 // have alerts, a look at their whole window for each event. An event that enters an earlier window

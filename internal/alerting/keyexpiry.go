@@ -9,7 +9,7 @@ import (
 
 // Where it matters since when a key is known, its group is kept when its windows are empty: for as
 // long after its last event as the rule remembers it. A host that was taken down for good is not
-// silent for ever. Keys that are expected are always known.
+// silent forever. Keys that are expected are always known.
 
 // gap is a silence in the middle of a group's events that is longer than its key is remembered: the
 // key was forgotten, and came back. It is decided when the watermark comes there, since an event
@@ -41,8 +41,8 @@ func (rs *ruleState) noteSeen(number uint32, g *group, at, first int64) {
 	}
 }
 
-// forgets says whether it matters that the key of a group was forgotten between two of its events.
-// Of a record that knows no more than its windows hold it does not.
+// forgets reports whether it matters that the key of a group was forgotten between two of its
+// events. Of a record that keeps only what its windows hold it does not.
 func (rs *ruleState) forgets(g *group) bool {
 	return !g.expected && (!rs.rule.Record || rs.condition.OutlivesWindow())
 }
@@ -89,7 +89,7 @@ func (m *machine) keyExpiresAt() int64 {
 	return last + lifetime
 }
 
-// expireKey decides where the key was forgotten up to the watermark, and says whether it is now.
+// expireKey decides where the key was forgotten up to the watermark, and reports whether it is now.
 // One that came back since then is born anew with the log that it came back with.
 func (m *machine) expireKey(watermark int64) bool {
 	for {

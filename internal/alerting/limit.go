@@ -10,7 +10,8 @@ import (
 )
 
 // refusals is what is known of the groups that a rule was not given, because it has as many as it
-// may. Those it has go on as before; which groups a rule watches must never be a matter of chance.
+// may. Those it has continue as before; which groups a rule watches must never be a matter of
+// chance.
 type refusals struct {
 	count    int64 // since the engine was made
 	first    int64 // event time of the first one read in the present shortage; 0 for none
@@ -55,14 +56,15 @@ func (st *state) reserveGroups() {
 	}
 }
 
-// full says whether a rule may have no further group: by its own limit, or by that of all rules.
+// full reports whether a rule may have no further group: by its own limit, or by that of all rules.
 func (st *state) full(rs *ruleState) bool {
 	return rs.groups.live >= rs.limit() ||
 		st.live >= st.opts.maxGroups && rs.groups.live >= rs.reserved
 }
 
-// room says whether a rule may have another group for a hit, and counts it when it may not. Groups
-// that have ended by the time of the hit make room, and so do quiet ones that are only remembered.
+// room reports whether a rule may have another group for a hit, and counts it when it may not.
+// Groups that have ended by the time of the hit make room, and so do quiet ones that are only
+// remembered.
 func (st *state) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 	r := &rs.refused
 	if st.full(rs) || r.first != 0 {

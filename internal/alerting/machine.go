@@ -30,7 +30,7 @@ import (
 // has a number and is notified, but the phases above know nothing of it until the watermark has
 // come there: it then takes over the episode that begins, or is withdrawn.
 
-// alert is what a group has when its condition holds or lately held. All of its times are event
+// alert is what a group has when its condition holds or recently held. All of its times are event
 // times.
 type alert struct {
 	phase phase
@@ -38,7 +38,7 @@ type alert struct {
 	conditionHolds bool
 	conditionSince int64 // when it began to, if it holds
 	holds          bool  // and the rule is active, and no user has resolved the alert since
-	// resolved by hand while the condition held: it has to cease before the next
+	// resolved by hand while the condition held: it must cease before the next
 	blocked   bool
 	decidedTo int64 // everything until here is decided
 	// fired with the event that completed the condition, and not decided yet
@@ -473,7 +473,7 @@ func (m *machine) nextTimer() int64 {
 	return next
 }
 
-// lingers says whether the alert is up although its condition has ceased to hold, for as long as
+// lingers reports whether the alert is up although its condition has ceased to hold, for as long as
 // the rule says.
 func (m *machine) lingers() bool {
 	a := m.g.alert
@@ -508,8 +508,8 @@ func (m *machine) timer(at int64) {
 	m.evaluate(at, a.edge.Reason)
 }
 
-// nextDue is when the group next has to be looked at, and whether nothing but its end is to be
-// expected then.
+// nextDue is when the group next must be looked at, and whether only its end is to be expected
+// then.
 func (m *machine) nextDue() (at int64, expires bool) {
 	at, expires = m.g.win.Next(m.u.condition, m.env())
 	if m.u.recorded {

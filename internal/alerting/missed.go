@@ -46,8 +46,8 @@ type missedWindow struct {
 	from, to int64         // of the logs of what was found last; none when from is after to
 }
 
-// findsMissed says whether late logs alone can show that an alert of a rule was missed: not where a
-// log may end what they complete, or earlier ones decide.
+// findsMissed reports whether late logs alone can show that an alert of a rule was missed: not
+// where a log may end what they complete, or earlier ones decide.
 func (rs *ruleState) findsMissed() bool {
 	return rs.firesEarly() && rs.rule.Resolve.Match == nil && !rs.condition.ReadsPast()
 }
@@ -123,7 +123,7 @@ func (st *state) followMissed(rs *ruleState, m *machine, sc *scan, h *hit) {
 	}
 }
 
-// quiet says whether a window is to be forgotten.
+// quiet reports whether a window is to be forgotten.
 func (rs *ruleState) quiet(w *missedWindow, now int64) bool {
 	return now-w.late > missedKept+int64(rs.condition.Lookback())
 }
@@ -195,7 +195,7 @@ func (l *endedAlerts) note(key string, s firingSpan) {
 	}
 }
 
-// startsBefore says whether an alert is up that began before an instant.
+// startsBefore reports whether an alert is up that began before an instant.
 func (a *alert) startsBefore(at int64) bool {
 	if a == nil {
 		return false

@@ -18,7 +18,7 @@ type prefetcher struct {
 }
 
 // prefetched is the number of the group that a hit is likely to belong to, if it was looked for at
-// all. It has to be compared with the key, for much may have happened since.
+// all. It must be compared with the key, for much may have happened since.
 type prefetched struct {
 	hash   uint64
 	number uint32

@@ -26,8 +26,8 @@ import (
 // value any more.
 //
 // To be exact the window of such a group is swept from one instant of the grid to the next, and
-// never in between: so where it stands, its value is that of the instant before, and nothing but
-// the window has to be kept.
+// never in between: so where it stands, its value is that of the instant before, and only the
+// window must be kept.
 
 // recordStep is the grid of a record without every.
 const recordStep = int64(time.Second)
@@ -132,8 +132,8 @@ func (m *machine) nextValue() int64 {
 	return ceil(m.g.win.NextValueChange(m.u.condition), m.u.step)
 }
 
-// dueValue is when a group with recorded values has to be checked next, given when its window has
-// to be.
+// dueValue is when a group with recorded values must be checked next, given when its window must
+// be.
 func (m *machine) dueValue(at int64) int64 {
 	return min(m.nextValue(), m.keyExpiresAt(), ceil(min(at, m.nextTimer()), m.u.step))
 }

@@ -80,8 +80,8 @@ func (s *sample) size() int {
 	return len(s.records)
 }
 
-// due says whether the records are others than those of the last plan; it is then taken for granted
-// that one is made.
+// due reports whether the records are others than those of the last plan; it is then taken for
+// granted that one is made.
 func (s *sample) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *sample) due() bool {
 	return true
 }
 
-// copied returns the records, the oldest first, which scanners go on to overwrite, and how many
+// copied returns the records, the oldest first, which scanners continue to overwrite, and how many
 // were kept since the start.
 func (s *sample) copied() (list []models.Record, kept uint64) {
 	s.mu.Lock()
@@ -129,16 +129,16 @@ func (ss *scanners) recent() func(*decode.Fields, func(*decode.Log)) {
 	}
 }
 
-// safely says whether f did not panic: a record that makes the decoder do so was rejected when it
-// was scanned, and shall not end the program here.
+// safely reports whether f did not panic: a record that makes the decoder do so was rejected when
+// it was scanned, and shall not end the program here.
 func safely(f func()) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	f()
 	return
 }
 
-// Sample returns a few of the records that were scanned lately, the oldest first; none when too few
-// were. kept is how many records were kept for it since the start, so two samples show how many
+// Sample returns a few of the records that were scanned recently, the oldest first; none when too
+// few were. kept is how many records were kept for it since the start, so two samples show how many
 // records of the second are new. The records are the caller's.
 func (e *Engine) Sample() (records []models.Record, kept uint64) {
 	if e.scanners.sample.size() < sampleEnough {
@@ -147,7 +147,7 @@ func (e *Engine) Sample() (records []models.Record, kept uint64) {
 	return e.scanners.sample.copied()
 }
 
-// Replan plans the index anew when other records have gone by than it was planned by, and says
+// Replan plans the index anew when other records have gone by than it was planned by, and reports
 // whether it did. That takes about as long as reading the rules does. It may be called while logs
 // are evaluated.
 func (e *Engine) Replan() (bool, error) {

@@ -484,7 +484,7 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 	}
 	for _, rs := range e.state.rules {
 		rs.groups.each(func(number uint32, _ *group) { e.state.at(rs, number).schedule() })
-		if rs.started != always { // keys may have been added to the list meanwhile
+		if rs.started != always { // keys may have been added to the list in the meantime
 			e.state.expect(rs, max(rs.base, rs.started))
 		}
 	}

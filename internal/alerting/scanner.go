@@ -307,7 +307,7 @@ func (s *scanner) value(l *decode.Log, id decode.FieldID) value {
 	return v
 }
 
-// value copies a value that is no list.
+// value copies a value that is not a list.
 func (s *scan) value(v window.Value) value {
 	from := len(s.text)
 	s.text = appendClean(s.text, v.Text, maxValue)
@@ -374,7 +374,7 @@ type hit struct {
 	bits    uint64
 	key     span
 	values  span // in scan.values: what the condition looks at
-	shown   span // in scan.values: what only people see
+	shown   span // in scan.values: what only users see
 }
 
 // suppressionHit is a log that begins or ends a suppression.

@@ -272,12 +272,12 @@ func (e *Engine) Alerts() []models.Alert {
 // alertsBatch is how many alerts are listed before logs may be evaluated again.
 const alertsBatch = 64
 
-// AlertSummaries is Alerts for pages: evaluation goes on meanwhile, so the list may lack an alert
-// that fired, or hold one that ended, while it was made. The list has no order.
+// AlertSummaries is Alerts for pages: evaluation continues in the meantime, so the list may lack an
+// alert that fired, or hold one that ended, while it was made. The list has no order.
 func (e *Engine) AlertSummaries() []models.Alert { return e.summaries(alertsBatch) }
 
 // Detailed returns alerts of Alerts or AlertSummaries as they are now, with annotations, lines and
-// the most frequent values. One that has ended meanwhile stays as it is.
+// the most frequent values. One that has ended in the meantime stays as it is.
 func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 	detailed := make([]models.Alert, len(list))
 	for i, a := range list {
@@ -308,7 +308,7 @@ func (e *Engine) summaries(batch int) []models.Alert {
 				e.mu.Lock()
 			}
 			if e.state.byFingerprint[rs.fingerprint] != rs {
-				break // the rule was removed or replaced meanwhile
+				break // the rule was removed or replaced in the meantime
 			}
 			if !rs.alerts[number] {
 				continue
@@ -420,7 +420,7 @@ func (m *machine) newestValue() float64 {
 	return m.g.win.Value(m.u.condition, at, m.env())
 }
 
-// LatenessFollows says whether the lateness of some rule follows the delays of logs.
+// LatenessFollows reports whether the lateness of some rule follows the delays of logs.
 func (e *Engine) LatenessFollows() bool {
 	return slices.ContainsFunc(e.scanners.ruleSet.Load().rules, func(c *compiledRule) bool {
 		return c.rule.LatenessAuto

@@ -41,7 +41,7 @@ func newTextTemplate(name, source string) textTemplate {
 }
 
 // expand executes the template. One that fails yields a text that says so: what is wrong with a
-// text about an alert must not keep the alert from people.
+// text about an alert must not keep the alert from being sent.
 func (t *textTemplate) expand(data *templateData) string {
 	if t.err == nil && t.template == nil {
 		return t.constant
@@ -60,7 +60,7 @@ func (t *textTemplate) expand(data *templateData) string {
 
 var errTooLong = errors.New("text is too long")
 
-// bounded is a writer that takes no more than so many bytes.
+// bounded is a writer that takes at most so many bytes.
 type bounded struct {
 	strings.Builder
 	most int
@@ -98,7 +98,7 @@ type templateData struct {
 	Late           bool
 }
 
-// number is a value that is written as people would: 11 and not 1.1e+01.
+// number is a value as it is usually written: 11 and not 1.1e+01.
 type number float64
 
 func (n number) String() string {
@@ -140,8 +140,8 @@ func (l lines) line() models.Line {
 
 var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
 
-// templateProblems executes templates for an alert that says nothing, and reports what they ask for
-// that no alert has, and those that do too much. What else fails may be due to the nothing.
+// templateProblems executes templates for an empty alert, and reports what they ask for
+// that no alert has, and those that do too much. What else fails may be due to the empty sample.
 func templateProblems(
 	r *rule.Rule, kind string, templates map[string]string,
 ) (errs problem.List) {

@@ -1,6 +1,6 @@
 package alerting
 
-// timerHeap orders the groups of a rule by when they next have to be looked at. Most groups of a
+// timerHeap orders the groups of a rule by when they next must be looked at. Most groups of a
 // counting rule never are: only those stand in it whose truth can change by time passing.
 type timerHeap struct {
 	table   *table

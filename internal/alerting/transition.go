@@ -16,7 +16,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// transition makes a transition of an episode, and notes what people are notified of.
+// transition makes a transition of an episode, and notes what users are notified of.
 func (m *machine) transition(ep *episode, state models.AlertState, at int64, reason string) {
 	u := m.u
 	if u.rule.Record {

@@ -15,7 +15,8 @@ type valueSample struct {
 	seen  int
 }
 
-// next says whether the next one is to be kept. When there is no room, every other one makes some.
+// next reports whether the next one is to be kept. When there is no room, every other one makes
+// some.
 func (s *valueSample) next() bool {
 	if len(s.list) == maxValues {
 		for i := range maxValues / 2 {
@@ -44,8 +45,8 @@ func (v *Values) Of(id string) []float64 {
 	return nil
 }
 
-// WithValues samples values. It is for backtests: some conditions have to be computed again for
-// each value.
+// WithValues samples values. It is for backtests: some conditions must be computed again for each
+// value.
 func WithValues(v *Values) Option { return func(o *options) { o.values = v } }
 
 func (m *machine) sampleValue(at int64) {

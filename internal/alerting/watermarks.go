@@ -215,7 +215,7 @@ func (t *watermarks) alone(pt *partitionTime, logs int) {
 	pt.followDelays()
 }
 
-// holdsBack says whether a partition holds back the time of those who read it.
+// holdsBack reports whether a partition holds back the time of those who read it.
 func (t *watermarks) holdsBack(pt *partitionTime) bool {
 	return pt.direct == 0 && !pt.gone ||
 		pt.direct > 0 && t.entries-pt.direct < quietAfter

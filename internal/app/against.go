@@ -20,7 +20,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Against is the logs that Check holds rules against: the newest ones of the topics of a
+// Against is the logs that Check compares rules with: the newest ones of the topics of a
 // configuration, or those of a file.
 type Against struct {
 	Config *Config                         // of topics

@@ -90,7 +90,7 @@ func (s *stranger) exchange(
 
 // do does an operation, as the document names it: a path with its parameters, what they are, and a
 // body: a text is sent in the one format that the operation takes, anything else as JSON. The
-// answer has to be of the status, and all of it as documented.
+// answer must be of the status, and all of it as documented.
 func (s *stranger) do(method, path string, parameters map[string]string, body any, status int) any {
 	s.t.Helper()
 	item := s.doc.Paths.Find(path)
@@ -198,7 +198,7 @@ func at(value any, path ...any) any {
 }
 
 // withPages starts a program that serves its pages in the world, with its rules in a file and a
-// dead-letter topic for what is no JSON.
+// dead-letter topic for what is not a JSON.
 func (w *world) withPages(name string) *run {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "shop.rules.yml")
@@ -216,8 +216,8 @@ func (w *world) withPages(name string) *run {
 	})
 }
 
-// Anyone who has nothing but the API's document finds his way through it: from the rules that are
-// there to one of his own, what it does, and out again.
+// Anyone who has only the API's document finds the way through it: from the rules that are there to
+// one of his own, what it does, and out again.
 func TestAPIFromItsDocument(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.withPages("data")

@@ -312,8 +312,8 @@ func (o offsets) before(end offsets) int64 {
 	return n
 }
 
-// follows says whether offsets are of the same partitions as earlier ones, and none of them before
-// those.
+// follows reports whether offsets are of the same partitions as earlier ones, and none of them
+// before those.
 func (o offsets) follows(earlier offsets) bool {
 	for p, at := range earlier {
 		if end, ok := o[p]; !ok || end < at {

@@ -134,8 +134,8 @@ func TestHandOverIsExact(t *testing.T) {
 	})
 }
 
-// While a rule reads its past the others go on, people see that it does not fire yet, and nothing
-// of what is logged meanwhile is missed.
+// While a rule reads its past the others continue, users see that it does not fire yet, and nothing
+// of what is logged in the meantime is missed.
 func TestWhileWarming(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.prepare("data")
@@ -269,7 +269,7 @@ func (r *run) states() []string {
 }
 
 // hang returns a switch with which new connections of the program to Kafka are not answered; those
-// that it has go on.
+// that it has continue.
 func (r *run) hang() *atomic.Bool {
 	var hangs atomic.Bool
 	dial := r.process.network.dial

@@ -220,7 +220,7 @@ func kindOfDirectory(name string) fileKind {
 	return kind
 }
 
-// ofSigma says whether a finding is about a Sigma rule that is read as it is.
+// ofSigma reports whether a finding is about a Sigma rule that is read as it is.
 func ofSigma(set *rule.Set) func(rule.Finding) bool {
 	foreign := map[string]bool{}
 	for _, r := range set.Rules {

@@ -13,7 +13,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// WriteText writes errors and warnings for people, and a summary.
+// WriteText writes errors and warnings for users, and a summary.
 func (r *Report) WriteText(w io.Writer) error {
 	for _, e := range r.Errors {
 		fmt.Fprintln(w, e)

@@ -47,8 +47,8 @@ func (w *world) trouble(ahead time.Duration, service string) {
 }
 
 // The clock of this machine jumps by a day, forward or back, while the program runs: no alert is
-// false, none is missing, none comes late, none has ended too soon; and what falls silent meanwhile
-// is reported when it is time.
+// false, none is missing, none comes late, none has ended too soon; and what falls silent in the
+// meantime is reported when it is time.
 func TestClockJumps(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		var ahead atomic.Int64
@@ -109,7 +109,7 @@ func notReady(r *run) error {
 }
 
 // A program that runs under a clock that is a day ahead from its start, and once more when the
-// clock is right: time goes by the logs, so the second run finds nothing late, and goes on with
+// clock is right: time goes by the logs, so the second run finds nothing late, and continues with
 // what was up; and what fires once more is notified once more, although the first run has noted
 // that it notified of it a day from now.
 func TestClockAheadBeforeRestart(t *testing.T) {

@@ -337,7 +337,7 @@ func (m *clusterMember) follow(ctx context.Context) error {
 	return err
 }
 
-// prepare creates the topics, and takes over the state that we go on with.
+// prepare creates the topics, and takes over the state that we continue with.
 func (m *clusterMember) prepare(ctx context.Context) error {
 	var limited time.Time
 	for {
@@ -489,7 +489,7 @@ func (m *clusterMember) lead(ctx context.Context) {
 	}
 }
 
-// checkLead sends what a leader has to, and ends to notify when we no longer lead. It begins to
+// checkLead sends what a leader must, and ends to notify when we no longer lead. It begins to
 // notify only where the fold stands still.
 func (m *clusterMember) checkLead(still bool) {
 	m.leading <- struct{}{}
@@ -621,7 +621,7 @@ func (m *clusterMember) proposeRules() {
 }
 
 // removeTopics removes topics that are gone or are no longer read: no member says how far they are
-// read, and they would hold back time for ever.
+// read, and they would hold back time forever.
 func (m *clusterMember) removeTopics(ctx context.Context) {
 	m.mu.Lock()
 	var silent []cluster.Topic
@@ -707,8 +707,8 @@ func (m *clusterMember) await(ctx context.Context, end int64) error {
 	}
 }
 
-// save takes a checkpoint, and has it written while the fold goes on. It does not when the last one
-// is not written yet, or new rules are about to go live.
+// save takes a checkpoint, and has it written while the fold continues. It does not when the last
+// one is not written yet, or new rules are about to go live.
 func (m *clusterMember) save() bool {
 	select {
 	case m.saving <- struct{}{}:
@@ -780,7 +780,7 @@ func (m *clusterMember) appended(ctx context.Context, record []byte) (int64, err
 	}
 }
 
-// publish passes on what the next leader has to know.
+// publish passes on what the next leader must know.
 func (m *clusterMember) publish(_ models.Partition, entries []notify.Entry) {
 	p := cluster.Put{Epoch: m.epoch.Load(), Entries: make([]cluster.Entry, len(entries))}
 	for i, e := range entries {
@@ -806,7 +806,7 @@ func (m *clusterMember) shared(ctx context.Context) error {
 	return m.topic.Flush(ctx)
 }
 
-// Pending implements notify.Outbox: what the leader has to notify.
+// Pending implements notify.Outbox: what the leader must notify.
 func (m *clusterMember) Pending() []store.Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -107,7 +107,7 @@ func TestClusterOfOne(t *testing.T) {
 }
 
 // Members share a topic without keys: an alert whose logs are on all partitions is decided once, by
-// all members alike, and notified once, whatever becomes of the members meanwhile.
+// all members alike, and notified once, whatever becomes of the members in the meantime.
 func TestClusterNotifiesOnce(t *testing.T) {
 	for how, move := range map[string]func(w *world, list []*run) []*run{
 		"nothing happens": func(w *world, list []*run) []*run {
@@ -295,7 +295,7 @@ func TestClusterResolve(t *testing.T) {
 }
 
 // Rules come in force when all members have them, at all members at once; an alert of a rule that
-// stays goes on.
+// stays continues.
 func TestClusterRules(t *testing.T) {
 	skipShort(t)
 	inCluster(t, func(w *world) {
@@ -335,8 +335,8 @@ func TestClusterRules(t *testing.T) {
 	})
 }
 
-// A leader that claims once more, since its first claim was slow to be read, goes on under the new
-// epoch: what it notifies is known to the next leader.
+// A leader that claims once more, since its first claim was slow to be read, continues under the
+// new epoch: what it notifies is known to the next leader.
 func TestClusterClaimsAgain(t *testing.T) {
 	inCluster(t, func(w *world) {
 		list := w.three()
@@ -520,7 +520,7 @@ func TestClusterAlertsAPI(t *testing.T) {
 }
 
 // A rolling restart of five members with other rules switches the rules once, when the last one has
-// them; alerts go on under their IDs, and none is resolved meanwhile.
+// them; alerts continue under their IDs, and none is resolved in the meantime.
 func TestClusterRollingRestart(t *testing.T) {
 	skipShort(t)
 	inCluster(t, func(w *world) {

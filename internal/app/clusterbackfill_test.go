@@ -54,7 +54,7 @@ func TestClusterNewRuleKnowsItsPast(t *testing.T) {
 }
 
 // While logs pour in on all partitions, none of them counts twice and none is missed when rules go
-// live, whatever becomes of the members meanwhile.
+// live, whatever becomes of the members in the meantime.
 func TestClusterRulesGoLiveExactly(t *testing.T) {
 	skipShort(t)
 	inCluster(t, func(w *world) {

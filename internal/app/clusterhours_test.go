@@ -12,7 +12,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
-// addedRule is a rule that comes and goes meanwhile. It means the same as Errors.
+// addedRule is a rule that comes and goes in the meantime. It means the same as Errors.
 const addedRule = "Added"
 
 const addedRules = `  - alert: ` + addedRule + `
@@ -42,7 +42,7 @@ func TestClusterHours(t *testing.T) {
 	skipShort(t)
 	seed := seedOfHours(t)
 	inWorld(t, 4, func(w *world) {
-		// members begin and end one after another, and no logs are written meanwhile
+		// members begin and end one after another, and no logs are written in the meantime
 		w.rules = strings.Replace(hoursRules, "lateness: 20s", "lateness: 2m", 1)
 		c := &clusterHours{
 			hours: newHours(w, seed),
@@ -89,7 +89,7 @@ func (c *clusterHours) chapter(again bool) {
 	switch c.rand.IntN(3) {
 	case 0:
 		c.changeRules()
-	case 1: // one goes on alone for a while
+	case 1: // one continues alone for a while
 		one := c.rand.IntN(len(c.list))
 		c.endOne(one)
 		c.pass(c.between(time.Second, 2*time.Minute))

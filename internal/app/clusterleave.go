@@ -29,8 +29,9 @@ const (
 
 // leaveCluster makes the state of a member of a cluster, which is in the store, that of an instance
 // without one. It applies the records of the frames topic that the state does not cover: they say
-// what the last leader has notified. The members have to be stopped. The store changes last, so a
-// process that is killed meanwhile begins again. It returns the transitions that were decided.
+// what the last leader has notified. The members must be stopped. The store changes last, so a
+// process that is killed in the meantime begins again. It returns the transitions that were
+// decided.
 func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, leavePatience)

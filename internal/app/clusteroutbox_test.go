@@ -20,7 +20,7 @@ import (
 const alertsTopic = "alerts"
 
 // written are the notifications that the members have written to a file or a topic, by ID. Those
-// that came again have to be the same to the last byte.
+// that came again must be the same to the last byte.
 type written struct {
 	t     *testing.T
 	lines map[string]string

@@ -105,8 +105,8 @@ func (m *clusterMember) join(ctx context.Context) (final, err error) {
 	return m.load(source), nil
 }
 
-// owned is where the state in data_dir goes on; without a topic there is none. single is whether it
-// is that of an instance without a cluster.
+// owned is where the state in data_dir continues; without a topic there is none. single is whether
+// it is that of an instance without a cluster.
 func (m *clusterMember) owned() (of store.Source, next int64, single bool, err error) {
 	others := false
 	for source, at := range m.p.store.Positions() {
@@ -542,7 +542,7 @@ func (s *snapshotSender) wait() (first, last int64, err error) {
 }
 
 // deleteOld deletes the frames that the snapshot before the newest covers, and the snapshots before
-// that. Both snapshots have to be there.
+// that. Both snapshots must be there.
 func (m *clusterMember) deleteOld(ctx context.Context) error {
 	m.mu.Lock()
 	old, ok := m.fold.Deletable()

@@ -29,7 +29,7 @@ func framesBegin(t *testing.T, r *run) int64 {
 
 // Frames behind snapshots are deleted. A member that begins with an empty directory, and one that
 // was away for so long that it is behind what is left, join from a snapshot: they have the alerts
-// that the others have, with their silences, and go on with them.
+// that the others have, with their silences, and continue with them.
 func TestClusterJoinsFromSnapshot(t *testing.T) {
 	skipShort(t)
 	inCluster(t, func(w *world) {
@@ -44,7 +44,7 @@ func TestClusterJoinsFromSnapshot(t *testing.T) {
 		silence(t, follower, "quiet")
 		follower.end()
 		rest := w.without(list, follower)
-		for range 6 { // so that the alert goes on
+		for range 6 { // so that the alert continues
 			w.spread("s", 60)
 		}
 		begin := framesBegin(t, rest[0])
@@ -75,7 +75,7 @@ func TestClusterJoinsFromSnapshot(t *testing.T) {
 	})
 }
 
-// When neither data_dir nor a snapshot goes on where the frames topic does, a member says what to
+// When neither data_dir nor a snapshot continues where the frames topic does, a member says what to
 // do, and decides nothing.
 func TestClusterRefusesTornSnapshot(t *testing.T) {
 	skipShort(t)

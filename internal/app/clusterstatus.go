@@ -41,8 +41,8 @@ func (m *clusterMember) health() error {
 	return nil
 }
 
-// topicsHealth is an error while an operator should repair a topic of the cluster; members go on
-// meanwhile.
+// topicsHealth is an error while an operator should repair a topic of the cluster; members continue
+// in the meantime.
 func (m *clusterMember) topicsHealth() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

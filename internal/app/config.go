@@ -92,7 +92,7 @@ type TLSConfig struct {
 	InsecureSkipVerify bool   `yaml:"insecure_skip_verify,omitempty"`
 }
 
-// On says whether connections are to be encrypted.
+// On reports whether connections are to be encrypted.
 func (t TLSConfig) On() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" }
 
 // SASLConfig says who we are.
@@ -138,7 +138,7 @@ type NotifyConfig struct {
 	File Path `yaml:"file,omitempty"`
 	// gets a record for each notification of an alert
 	KafkaTopic string `yaml:"kafka_topic,omitempty"`
-	// under which people reach our pages; for links in notifications
+	// under which users reach our pages; for links in notifications
 	ExternalURL string `yaml:"external_url,omitempty"`
 	// notify with an alert of its own when alerts did not fire because logs came too late
 	MissedAlerts bool `yaml:"missed_alerts,omitempty"`
@@ -175,7 +175,7 @@ type LimitsConfig struct {
 	MaxAlertAge time.Duration `yaml:"max_alert_age"`
 	// how long a rule that is new may read its own past before it begins without
 	BackfillTimeout time.Duration `yaml:"backfill_timeout"`
-	// how soon a list that is kept in a topic has to be read to its end at the start
+	// how soon a list that is kept in a topic must be read to its end at the start
 	ListLoad    time.Duration `yaml:"list_load"`
 	PollRecords int           `yaml:"poll_records"` // records taken from the client at once
 	// goroutines that read and match; 0 for one per CPU
@@ -528,9 +528,9 @@ func (c *Config) Validate() error {
 		wrong(len(l.By) == 0, "%s needs by, the labels that its rows are found by", at)
 		for _, label := range l.By {
 			wrong(!model.LegacyValidation.IsValidLabelName(label),
-				"%s: by has %q, which is no label; a label has letters, digits and '_'", at, label)
+				"%s: by has %q, which is not a label; a label has letters, digits and '_'", at, label)
 		}
-		wrong(l.Topic != "" && !kafka.IsTopic(l.Topic), "%s: the topic %q is no name of a topic; "+
+		wrong(l.Topic != "" && !kafka.IsTopic(l.Topic), "%s: the topic %q is not a topic name; "+
 			"it has at most 249 letters, digits, '.', '_' and '-'", at, l.Topic)
 		wrong(l.Topic != "" && (slices.Contains(k.Topics, l.Topic) || k.patternFor(l.Topic) != ""),
 			"%s: topic %q is also read as logs; a table has a topic of its own", at, l.Topic)

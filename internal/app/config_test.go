@@ -133,9 +133,9 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka: {topics: [a]}\nnotify: {lookups: [{topic: o w, by: [team name]}]}\n",
-		`c.yml: notify.lookups[0]: by has "team name", which is no label; a label has letters, `+
+		`c.yml: notify.lookups[0]: by has "team name", which is not a label; a label has letters, `+
 			`digits and '_'`,
-		`c.yml: notify.lookups[0]: the topic "o w" is no name of a topic; it has at most 249 `+
+		`c.yml: notify.lookups[0]: the topic "o w" is not a topic name; it has at most 249 `+
 			`letters, digits, '.', '_' and '-'`,
 	)
 	f(

@@ -51,7 +51,7 @@ func (c *Config) ownTopics() []string {
 	return topics
 }
 
-// Reads says whether the engine reads a topic.
+// Reads reports whether the engine reads a topic.
 func (k KafkaConfig) Reads(topic string) bool {
 	return slices.Contains(k.Topics, topic) || k.patternFor(topic) != ""
 }

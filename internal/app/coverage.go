@@ -14,7 +14,7 @@ import (
 
 // coverage compares the fields that rules reference with those of the logs that go by: of the few
 // that the engine keeps to plan its index by. Whatever was seen once counts as seen, so a field of
-// rare logs is not taken for missing for ever.
+// rare logs is not taken for missing forever.
 type coverage struct {
 	p *process
 

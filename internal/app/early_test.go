@@ -17,7 +17,7 @@ groups:
 
 // An alert that could fire early while the end of the one before it is not decided yet is the next
 // episode: the receiver is notified of that end first, then the beginning under an ID of its own,
-// and both with the decision about the end. A kill meanwhile changes nothing.
+// and both with the decision about the end. A kill in the meantime changes nothing.
 func TestNextAlertWhileAnEndIsUndecided(t *testing.T) {
 	f := func(killed bool) {
 		t.Helper()

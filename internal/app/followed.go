@@ -57,7 +57,7 @@ func newFollowedTopics(
 }
 
 // follow begins to read topics that are named, and ends to read those that no longer are. failed is
-// called when one cannot be read before it is known, and says whether to try again.
+// called when one cannot be read before it is known, and reports whether to try again.
 func (f *followedTopics) follow(
 	ctx context.Context, named []string,
 	failed func(ctx context.Context, topic string, err error) (again bool),

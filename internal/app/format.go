@@ -53,7 +53,7 @@ func FormatYAML(text []byte) ([]byte, error) {
 // layout is a YAML text as lines, which it moves by the places of the nodes in them.
 type layout struct {
 	lines []textLine
-	plain []continued // texts without quotes, which may go on in the lines after them
+	plain []continued // texts without quotes, which may continue in the lines after them
 }
 
 // textLine is a line of a YAML text.
@@ -61,7 +61,7 @@ type textLine struct {
 	text   []rune
 	indent int      // blanks before the text
 	starts []column // of the nodes and dashes that begin in it, from left to right
-	inside bool     // it goes on with a text, list or map of a line before
+	inside bool     // it continues with a text, list or map of a line before
 	exact  bool     // its end counts, too
 	to     int      // the blanks that it gets
 	gaps   []gap
@@ -153,7 +153,7 @@ func (l *layout) block(n *yaml.Node, to int) {
 	}
 }
 
-// hasDash says whether an item of a list begins at a column.
+// hasDash reports whether an item of a list begins at a column.
 func (l *textLine) hasDash(col int) bool {
 	return col < len(l.text) && l.text[col] == '-' &&
 		(col+1 == len(l.text) || strings.ContainsRune(" \t", l.text[col+1])) &&
@@ -207,7 +207,7 @@ func (l *layout) part(n *yaml.Node, parent column, parentLine int, mark rune) {
 	}
 }
 
-// continues notes that a line goes on with what began before it.
+// continues notes that a line continues with what began before it.
 func (l *layout) continues(i, by int) {
 	l.lines[i].inside = true
 	l.lines[i].to = max(0, l.lines[i].indent+by)
@@ -344,7 +344,7 @@ func (l *textLine) String() string {
 	return strings.Repeat(" ", l.to) + rest
 }
 
-// sameYAML says whether two documents mean the same.
+// sameYAML reports whether two documents mean the same.
 func sameYAML(a, b *yaml.Node) bool {
 	return a.Kind == b.Kind && a.Value == b.Value && a.ShortTag() == b.ShortTag() &&
 		a.Anchor == b.Anchor && slices.EqualFunc(a.Content, b.Content, sameYAML)

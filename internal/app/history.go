@@ -64,7 +64,7 @@ func (p *process) notifyLimit(id string) (count int, per time.Duration) {
 	return 0, 0
 }
 
-// historyView shows the history to the pages, and keeps in it what people did.
+// historyView shows the history to the pages, and keeps in it what users did.
 type historyView struct{ log *history.Log }
 
 // mostTransitions is how many transitions a page gets at most.

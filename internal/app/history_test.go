@@ -13,7 +13,7 @@ import (
 )
 
 // An alert's page finds its transitions however many others there were since, and after a restart.
-// What people did is in the history too.
+// What users did is in the history too.
 func TestHistoryView(t *testing.T) {
 	dir := t.TempDir()
 	log, err := history.Open(history.Options{Dir: dir})

@@ -36,8 +36,8 @@ var hoursSeed = flag.Uint64("hours.seed", usualSeed,
 // decides what a user decides who reads the whole log once, nothing else, and nothing twice; and
 // anyone who was notified that an alert fires is notified that it has ended.
 //
-// The program is at work in some minutes of each hour, and what was written meanwhile is a backlog
-// then: an hour of an idle program costs seconds, and tells nothing.
+// The program is at work in some minutes of each hour, and what was written in the meantime is a
+// backlog then: an hour of an idle program costs seconds, and tells nothing.
 //
 //	ALERT_ENGINE_SEED=7 go test ./internal/app -run TestHours -v
 //
@@ -234,7 +234,7 @@ func (h *hours) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(h.rand.Int64N(int64(high-low))).Truncate(time.Millisecond)
 }
 
-// note keeps what happened, for anyone who has to find out why something is missing.
+// note keeps what happened, for anyone who must find out why something is missing.
 func (h *hours) note(format string, args ...any) {
 	h.w.t.Logf("%8s  %s", time.Since(h.start).Truncate(time.Second), fmt.Sprintf(format, args...))
 }

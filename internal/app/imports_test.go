@@ -132,7 +132,7 @@ func TestCoreIsClockless(t *testing.T) {
 	})
 }
 
-// eachFile calls f for every Go file that is no test, with its imports.
+// eachFile calls f for every Go file that is not a test, with its imports.
 func eachFile(t *testing.T, f func(pkg, file string, imports []string)) {
 	t.Helper()
 	eachSource(t, func(pkg, file, text string) {
@@ -149,7 +149,7 @@ func eachFile(t *testing.T, f func(pkg, file string, imports []string)) {
 	})
 }
 
-// eachSource calls f for every Go file of the module that is no test.
+// eachSource calls f for every Go file of the module that is not a test.
 func eachSource(t *testing.T, f func(pkg, file, text string)) {
 	t.Helper()
 	root := os.DirFS("../..")

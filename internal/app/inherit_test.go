@@ -13,9 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// A cluster goes on with the state of the instance that was there before: active alerts keep their
-// IDs and are not notified again, silences hold, also at a member that joins with nothing and takes
-// over; alerts end as they would have. A member that is not the first one does not bring a state.
+// A cluster continues with the state of the instance that was there before: active alerts keep
+// their IDs and are not notified again, silences hold, also at a member that joins with nothing and
+// takes over; alerts end as they would have. A member that is not the first one does not bring a
+// state.
 func TestClusterInheritsInstance(t *testing.T) {
 	inCluster(t, func(w *world) {
 		t := w.t
@@ -27,7 +28,7 @@ func TestClusterInheritsInstance(t *testing.T) {
 		id := single.state.Alerts()[0].ID
 		w.spread("s", 40)
 		single.end()
-		w.spread("s", 40) // meanwhile
+		w.spread("s", 40) // in the meantime
 		first := w.start("a", w.often)
 		w.spread("s", 40)
 		second := w.start("b", w.often)

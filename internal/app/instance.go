@@ -43,8 +43,8 @@ func self(c *Config) (string, error) {
 	return id, nil
 }
 
-// exclusive is why this process has to be the only member of its group, nil if it has not: each
-// rule counts the logs of all partitions.
+// exclusive is why this process must be the only member of its group, nil if it has not: each rule
+// counts the logs of all partitions.
 func (p *process) exclusive() error {
 	var names []string
 	for _, r := range p.set.Load().Rules {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// An instance without a cluster goes on with the data_dir of any member, when all are stopped:
+// An instance without a cluster continues with the data_dir of any member, when all are stopped:
 // active alerts keep their IDs and are not notified again, silences hold, and alerts end as they
 // would have. The member need not be the one that led, or that was stopped last.
 func TestInstanceContinuesCluster(t *testing.T) {
@@ -35,7 +35,7 @@ func TestInstanceContinuesCluster(t *testing.T) {
 		rest[0].end()
 		rest[1].kill("gone")
 		time.Sleep(5 * time.Second)
-		w.spread("s", 40) // meanwhile
+		w.spread("s", 40) // in the meantime
 
 		single := w.start(name)
 		w.spread("s", 40)
@@ -97,9 +97,9 @@ func TestInstanceNotifiesForCluster(t *testing.T) {
 	}
 }
 
-// Where the topics of the cluster are gone, an instance that goes on with the data_dir of a member
-// that ended earlier reads the logs since. An alert that fired meanwhile is notified again, and
-// resolves: no notification state says that the receiver knows of it.
+// Where the topics of the cluster are gone, an instance that continues with the data_dir of a
+// member that ended earlier reads the logs since. An alert that fired in the meantime is notified
+// again, and resolves: no notification state says that the receiver knows of it.
 func TestInstanceReadsSinceMember(t *testing.T) {
 	skipShort(t)
 	inCluster(t, func(w *world) {

@@ -20,7 +20,7 @@ func newLifetimes() *lifetimes { return &lifetimes{failed: make(chan error, 1)} 
 // ends the process.
 func (l *lifetimes) start(ctx context.Context, name string, run func(context.Context) error) {
 	// The part's context outlives ctx, the program's: what ends all parts at once would cut off the
-	// source from the store it has to write to.
+	// source from the store it must write to.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {

@@ -33,13 +33,13 @@ func newLists(p *process) *lists {
 }
 
 // run keeps the lists until ctx is done. It fails when one of them cannot be read at the start and
-// an operator has to act.
+// an operator must act.
 func (l *lists) run(ctx context.Context) error {
 	defer l.stop()
 	failures := make(chan error)
 	failed := func(ctx context.Context, topic string, err error) bool {
 		select {
-		// a reload brought the list, and it was there a moment ago: the logs go on
+		// a reload brought the list, and it was there a moment ago: the logs continue
 		case <-l.read:
 			l.p.logger.Error("reading a list failed; retrying", "topic", topic, "error", err)
 			return true
@@ -119,7 +119,7 @@ func (l *lists) members(topic string) ([]string, bool) {
 	return table.Keys()
 }
 
-// fill gives the lists of rules the members that are known, and says whether any are others than
+// fill gives the lists of rules the members that are known, and reports whether any are others than
 // they had.
 func (l *lists) fill(set *rule.Set) (filled *rule.Set, changed bool) {
 	given := map[string][]string{}

@@ -23,7 +23,7 @@ import (
 
 // lookupTopics keeps the tables of notify.lookups up to date that are the values of topics. What
 // was read last is kept on disk: with an empty table, alerts that were notified before a restart
-// would go on as other alerts, without the labels that the table added.
+// would continue as other alerts, without the labels that the table added.
 type lookupTopics struct {
 	*followedTopics
 	p *process
@@ -87,8 +87,8 @@ func (n *NotifyConfig) lookupTopics() (topics []string) {
 }
 
 // load reads the topics of the start of which there is no copy on disk, before the first alert is
-// enriched. It fails when an operator has to act. A topic that is not read in time is left for
-// later: an alert without an owner is better than none.
+// enriched. It fails when an operator must act. A topic that is not read in time is left for later:
+// an alert without an owner is better than none.
 func (l *lookupTopics) load(ctx context.Context) error {
 	var missing []string
 	l.mu.Lock()
@@ -286,7 +286,7 @@ func (l *lookupTopics) health() error {
 	return errors.Join(errs...)
 }
 
-// lookupReasons say why a value is no row, or not all of one.
+// lookupReasons say why a value is not a row, or not all of one.
 var lookupReasons = map[notify.RefusedRow]string{
 	notify.RefusedNoObject:  "they are no JSON objects",
 	notify.RefusedNoLabel:   "they lack a label of by",

@@ -49,7 +49,7 @@ func newMetrics(r *prometheus.Registry) *metrics {
 	m.lookupRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_lookup_refused",
 		Help: "Records of such topics that are refused, by reason: no_object, no_label and " +
-			"duplicate are no rows; columns are rows without some columns; bound are too many or " +
+			"duplicate are not rows; columns are rows without some columns; bound are too many or " +
 			"too long.",
 	}, []string{"topic", "reason"})
 	m.sigmaRules = prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -79,7 +79,7 @@ func newMetrics(r *prometheus.Registry) *metrics {
 	return m
 }
 
-// sigma notes what became of the Sigma rules.
+// sigma notes the outcome of the Sigma rules.
 func (m *metrics) sigma(r *SigmaReport) {
 	unprovided := 0
 	for _, n := range r.Unprovided {

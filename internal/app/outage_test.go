@@ -100,8 +100,7 @@ func TestOutageIsNotSilence(t *testing.T) {
 		"firing shop", "resolved shop")
 }
 
-// After an outage a topic to which no producer writes is found silent, later by no more than the
-// grace.
+// After an outage a topic to which no producer writes is found silent, later by at most the grace.
 func TestSilenceAfterAnOutage(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = silenceRules

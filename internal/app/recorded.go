@@ -22,7 +22,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// recorded takes the values of record rules to their topic, on the way that alerts take to people:
+// recorded takes the values of record rules to their topic, on the way that alerts take to users:
 // what the engine decides goes to disk with the state that knows of it and the positions they
 // cover, in one transaction, and only then to Kafka. So a value is neither lost in a crash nor
 // decided anew; it may be written twice, with the same key, content and time.
@@ -40,7 +40,7 @@ type recorded struct {
 	logger  *slog.Logger
 	bound   int
 	metrics *recordedMetrics
-	cluster *clusterMember // nil when we are no member of a cluster
+	cluster *clusterMember // nil when we are not a member of a cluster
 
 	mu      sync.Mutex // guards what follows
 	decided []value    // since the last checkpoint
@@ -126,7 +126,7 @@ func recordedKey(r models.Recorded) string {
 }
 
 // recordedValue is the log that a value is: its labels are fields of it, so that rules can be about
-// them. A label that has the name of one of our own fields gives way.
+// them. A label that has the name of one of our own fields is dropped.
 func recordedValue(r models.Recorded) []byte {
 	fields := map[string]any{}
 	own := map[string]any{
@@ -401,7 +401,7 @@ func (q *recorded) attempted(n int, err error) {
 	}
 }
 
-// note notes whether the topic takes values, and says whether that was otherwise before.
+// note notes whether the topic takes values, and reports whether that was otherwise before.
 func (q *recorded) note(err error) (changed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -147,8 +147,8 @@ func TestRecordedValuesSurvive(t *testing.T) {
 	}
 }
 
-// A topic that takes no values holds up neither logs nor alerts, and is said; values wait
-// meanwhile.
+// A topic that takes no values holds up neither logs nor alerts, and is said; values wait in the
+// meantime.
 func TestRecordsTopicThatTakesNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: " +

@@ -88,7 +88,7 @@ func (p *process) reloaded(err error) {
 	p.logger.Info("reloaded", "rules", len(p.set.Load().Rules))
 }
 
-// restartNeeded says whether a configuration differs from the one in effect in what cannot be
+// restartNeeded reports whether a configuration differs from the one in effect in what cannot be
 // swapped.
 func (p *process) restartNeeded(c *Config) bool {
 	before, after := *p.config, *c

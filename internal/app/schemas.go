@@ -134,7 +134,7 @@ func (s SchemaRegistryConfig) reads(topic string) bool {
 	return len(s.Topics) == 0
 }
 
-// readable says which records have to wait for their schemas; nil without a registry.
+// readable says which records must wait for their schemas; nil without a registry.
 func (c *Config) readable() kafka.Readable {
 	if c.schemas == nil || len(c.SchemaRegistry.URLs) == 0 {
 		return nil

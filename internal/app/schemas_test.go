@@ -12,7 +12,7 @@ import (
 )
 
 // "The registry was down for a minute": the partition whose values need a schema waits, loudly, and
-// others go on. Nothing is skipped, and a restart without the registry reads on.
+// others continue. Nothing is skipped, and a restart without the registry reads on.
 func TestSchemaRegistry(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		var asked int

@@ -141,7 +141,7 @@ func documented(t *testing.T) []string {
 	}
 	var paths []string
 	for _, m := range pathOfDocument.FindAllStringSubmatch(string(text), -1) {
-		// these go on for ever
+		// these continue forever
 		if !strings.Contains(m[1], "events") && !strings.Contains(m[1], "tail") {
 			paths = append(paths, strings.NewReplacer("{id}", "x", "{name}", "x").Replace(m[1]))
 		}

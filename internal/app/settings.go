@@ -21,7 +21,7 @@ func (s Setting) Env() string {
 	return "ALERT_ENGINE_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
-// sets says whether the setting is the one of a key of the configuration: sasl-mechanism is
+// sets reports whether the setting is the one of a key of the configuration: sasl-mechanism is
 // kafka.sasl.mechanism, and topic is kafka.topics.
 func (s Setting) sets(key string) bool {
 	key = "." + strings.ReplaceAll(key, "_", ".")

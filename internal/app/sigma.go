@@ -51,12 +51,12 @@ type SigmaLogsource struct {
 	Match yaml.Node `yaml:"match,omitempty"`
 }
 
-// SigmaReport is what became of the Sigma rules of a configuration.
+// SigmaReport is the outcome of the Sigma rules of a configuration.
 type SigmaReport struct {
 	Loaded     int
 	Remarks    []imports.Remark // of rules that are left out, and about all rules
 	Unprovided map[string]int   // rules that are left out, by the logsource that no source provides
-	Refused    problem.List     // with what became of the file
+	Refused    problem.List     // with the outcome of the file
 }
 
 // sigmaFiles reads the Sigma rules of a configuration, at the start and at each reload. A file that
@@ -276,8 +276,8 @@ func (s *sigmaFiles) translate(
 	return set, remarks, nil
 }
 
-// restore gives files with a refused rule their last good form, if there is another one, and says
-// whether it gave any.
+// restore gives files with a refused rule their last good form, if there is another one, and
+// reports whether it gave any.
 func (s *sigmaFiles) restore(all []*sigmaCollection, remarks []imports.Remark) (any bool) {
 	bad := refusedFiles(remarks)
 	for _, one := range all {
@@ -320,7 +320,7 @@ func refusedFiles(remarks []imports.Remark) map[string][]imports.Remark {
 // othersLoaded is the hint about a rule that was left out of many.
 const othersLoaded = "the other rules are loaded"
 
-// sigmaReport says what became of the rules. kept are the files that keep their last good form.
+// sigmaReport says the outcome of the rules. kept are the files that keep their last good form.
 func sigmaReport(set *rule.Set, remarks []imports.Remark, kept map[string]bool) *SigmaReport {
 	r := &SigmaReport{Unprovided: map[string]int{}}
 	for _, one := range set.Rules {
@@ -362,7 +362,7 @@ func (r *SigmaReport) findings() (found []rule.Finding) {
 	return found
 }
 
-// Lines are the report for people, one line a fact.
+// Lines are the report for users, one line a fact.
 func (r *SigmaReport) Lines() (lines []string) {
 	for _, m := range r.Remarks {
 		if m.Verdict != imports.Refused && m.Code != sigma.Unprovided {

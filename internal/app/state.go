@@ -53,13 +53,13 @@ func (s *state) emit(a models.Alert) {
 	s.urgent = s.urgent || notifies(a)
 }
 
-// notifies says whether a transition is notified.
+// notifies reports whether a transition is notified.
 func notifies(a models.Alert) bool {
 	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical &&
 		!a.Shadow && !a.Signal
 }
 
-// Urgent says whether a checkpoint is wanted at once: a notification or a backfill waits for it.
+// Urgent reports whether a checkpoint is wanted at once: a notification or a backfill waits for it.
 func (s *state) Urgent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +92,8 @@ func (s *state) Positions() []models.SourcePosition {
 }
 
 // Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands
-// still but for a reload, which may decide something meanwhile. So what was decided is taken last:
-// sent twice, under the same ID, is better than saved as sent and lost.
+// still but for a reload, which may decide something in the meantime. So what was decided is taken
+// last: sent twice, under the same ID, is better than saved as sent and lost.
 func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
@@ -101,7 +101,7 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	return s.checkpoint(positions, forget)()
 }
 
-// checkpoint takes a checkpoint, and returns a function that writes it, while the engine goes on.
+// checkpoint takes a checkpoint, and returns a function that writes it, while the engine continues.
 func (s *state) checkpoint(positions, forget []models.SourcePosition) (write func() error) {
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)

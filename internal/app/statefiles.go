@@ -19,7 +19,7 @@ import (
 )
 
 // ExportState writes the data directory as a tar archive, compressed with gzip. The process that
-// uses the directory has to be stopped.
+// uses the directory must be stopped.
 func ExportState(dir string, w io.Writer) (err error) {
 	if err := hasState(dir); err != nil {
 		return err
@@ -74,7 +74,7 @@ const maxStateFile = 64 << 30
 // importDir is where an archive is unpacked, in the data directory.
 const importDir = ".import"
 
-// ImportState unpacks an archive of ExportState into a data directory, which has to be empty or
+// ImportState unpacks an archive of ExportState into a data directory, which must be empty or
 // absent. After an error it is empty.
 func ImportState(dir string, r io.Reader) (err error) {
 	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
-// Terminal is where the program talks to people: alerts and what they asked for on Out, what it
-// says about itself on Err.
+// Terminal is where the program talks to users: alerts and what they asked for on Out, what it says
+// about itself on Err.
 type Terminal struct {
 	Out, Err io.Writer
 }

@@ -18,8 +18,8 @@ import (
 
 // Anyone who starts with an empty directory, because the old one was lost, reads again, silently,
 // what windows need: nothing that was notified is notified again, and a window that was half full
-// goes on where it was. What was notified is lost as well, so nothing is notified of the end of an
-// alert that was up then.
+// continues where it was. What was notified is lost as well, so nothing is notified of the end of
+// an alert that was up then.
 func TestDirectoryLostAtStart(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")

@@ -24,7 +24,7 @@ import (
 
 const (
 	cutMost  = time.Minute // from the cut to live, by the time of records
-	pastMost = 256 << 20   // bytes that are kept meanwhile
+	pastMost = 256 << 20   // bytes that are kept in the meantime
 	pastPart = 512 << 10   // of a record
 	pastHead = 8 + 8       // epoch and cut
 )

@@ -578,7 +578,7 @@ func (f *Fold) Counts() Counts {
 	return c
 }
 
-// TakeRefused reports once whether our scanner has to begin anew where the partitions stand: a span
+// TakeRefused reports once whether our scanner must begin anew where the partitions stand: a span
 // of ours was refused, or other rules came in force.
 func (f *Fold) TakeRefused() bool {
 	refused := f.refused

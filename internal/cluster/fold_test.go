@@ -76,7 +76,7 @@ func rulesOf(hash uint64, text string) Rules {
 	return Rules{Hash: hash, Files: []File{{Name: "t.rules.yml", Text: text}}}
 }
 
-// restart saves the member, drops it, and restores it. While it may not save, it goes on where it
+// restart saves the member, drops it, and restores it. While it may not save, it continues where it
 // was saved last.
 func (f *folder) restart(tb testing.TB, full bool) *folder {
 	if !f.MaySave() {

@@ -12,8 +12,8 @@ import (
 // record as the first record of the frames topic, and a snapshot at the second: a member that
 // begins with nothing waits for that snapshot.
 
-// ErrGenesis is the error of a fold that has reached a genesis record with no state: the member has
-// to join from a snapshot.
+// ErrGenesis is the error of a fold that has reached a genesis record with no state: the member
+// must join from a snapshot.
 var ErrGenesis = errors.New("the cluster begins with the state of an instance without one, of " +
 	"which there is no snapshot yet")
 

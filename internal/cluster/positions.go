@@ -13,8 +13,8 @@ type Position struct {
 
 // Positions are how far the partitions are applied. They make each record count exactly once: a
 // span counts only if it continues where its partition stands, and only from there on. Scanning
-// depends on nothing but the records and the rules, so it does not matter which member has scanned
-// a span, or how often.
+// depends on only the records and the rules, so it does not matter which member has scanned a span,
+// or how often.
 type Positions map[models.Partition]Position
 
 // Verdict is whether a span is applied, and why not.

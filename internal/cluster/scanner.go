@@ -250,7 +250,7 @@ func (s *Scanner) append(record []byte) {
 		}
 		s.last = max(s.last, offset)
 		if s.flying == 0 && !s.restart && s.writer.Eager() {
-			s.send(nil) // what came meanwhile
+			s.send(nil) // what came in the meantime
 		}
 	})
 }

@@ -237,7 +237,7 @@ type Stored struct {
 	End   int64    `json:"end"`   // offset of the end record
 }
 
-// keptSnapshots is how many snapshots are kept: if the newest one turns out to be of no use, there
+// keptSnapshots is how many snapshots are kept: if the newest one turns out to be unusable, there
 // is the one before, and the frames since that.
 const keptSnapshots = 2
 
@@ -282,7 +282,7 @@ func (f *Fold) SnapshotAge() time.Duration {
 
 // SnapshotDue reports whether it is on us to write a snapshot: the last one is so old, or so many
 // bytes were written since. Followers come first, one after another if one does not do it, and the
-// leader last. The cluster has to have rules by then.
+// leader last. The cluster must have rules by then.
 func (f *Fold) SnapshotDue(every time.Duration, most int64) bool {
 	if f.inherited && len(f.snapshots) == 0 {
 		return f.rules.Hash != 0 // others wait for it

@@ -1,11 +1,11 @@
 // Package devbroker runs a Kafka within the process, for the demo and for tests. It is kfake, a
 // broker made for testing, behind guards that make it fit to be left running on a developer's
 // machine: a confused or hostile client can neither take the process down nor make it allocate
-// without bound, and topics keep no more than their configured size. It listens on the loopback
+// without bound, and topics keep at most their configured size. It listens on the loopback
 // interface unless another address is given.
 //
-// What is produced is kept in memory, and with a data directory on disk as well. It is no database:
-// there is one node, no replication, and no promise beyond what a demo needs.
+// What is produced is kept in memory, and with a data directory on disk as well. It is not a
+// database: there is one node, no replication, and no promise beyond what a demo needs.
 //
 // In a testing/synctest bubble, give Options.Listen the Listen method of a kfake.VirtualNetwork,
 // and the clients its DialContext.
@@ -90,7 +90,7 @@ func Start(o Options) (*Broker, error) {
 	o.fill()
 	host, text, err := net.SplitHostPort(o.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("broker address %q is no host:port; try 127.0.0.1:19092", o.Addr)
+		return nil, fmt.Errorf("broker address %q is not host:port; try 127.0.0.1:19092", o.Addr)
 	}
 	port, err := strconv.Atoi(text)
 	if err != nil {
@@ -181,7 +181,7 @@ func (o *Options) listen(network, host, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.TLS != nil { // within the guard, which has to see what was said
+	if o.TLS != nil { // within the guard, which must see what was said
 		l = tls.NewListener(l, o.TLS)
 	}
 	return &listener{Listener: l}, nil
@@ -238,7 +238,7 @@ func (b *Broker) CreateTopic(t Topic) error {
 		configs["cleanup.policy"], t.RetentionBytes, t.Retention = "compact", -1, 0
 	}
 	if t.RetentionBytes > 0 {
-		// Whole segments are given back, so they have to be small against what is kept.
+		// Whole segments are given back, so they must be small against what is kept.
 		configs["retention.bytes"] = strconv.FormatInt(t.RetentionBytes, 10)
 		configs["segment.bytes"] = strconv.FormatInt(max(t.RetentionBytes/8, 1<<20), 10)
 	}

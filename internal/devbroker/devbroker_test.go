@@ -158,7 +158,7 @@ func TestDataDir(t *testing.T) {
 	}
 }
 
-// A topic keeps no more than it is set to.
+// A topic keeps at most what it is set to.
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
@@ -203,7 +203,7 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// Whatever a stranger sends, the broker goes on for everyone else.
+// Whatever a stranger sends, the broker continues for everyone else.
 func TestGuard(t *testing.T) {
 	b := start(t, Options{Topics: []Topic{{Name: "logs"}}})
 	frame := func(size uint32, key, version int16) string {

@@ -11,8 +11,8 @@ import (
 
 // kfake trusts its clients: a request with a key that it does not know panics, and the length that
 // a peer announces is allocated before a byte of it has come. So every frame is judged by its first
-// eight bytes (length, key and version of the request) before kfake sees any of it, and what is no
-// Kafka request, such as a browser's, ends its connection.
+// eight bytes (length, key and version of the request) before kfake sees any of it, and what is not
+// a Kafka request, such as a browser's, ends its connection.
 
 const (
 	// maxFrame is far more than a client of a demo sends at once; a client's default for a batch is

@@ -144,7 +144,7 @@ func describe(text string) error {
 	return &Error{fmt.Sprintf("%q is not a duration", text), Hint}
 }
 
-// words are units as people write them, the longer before those that they begin with.
+// words are units as users write them, the longer before those that they begin with.
 var words = strings.NewReplacer(
 	"milliseconds", "ms", "millisecond", "ms", "seconds", "s", "second", "s", "secs", "s",
 	"sec", "s",

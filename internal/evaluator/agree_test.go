@@ -169,7 +169,8 @@ func expected(s scenario, set *Rules, reader *Reader, order []int, began time.Ti
 	return append(list, values...)
 }
 
-// remembersInVain says whether a rule remembers groups without being about silence or new values.
+// remembersInVain reports whether a rule remembers groups without being about silence or new
+// values.
 func remembersInVain(r *rule.Rule) bool {
 	g := newGroup(&Evaluation{set: &Rules{}}, r, nil)
 	return r.Remember > 0 && !g.forgets()
@@ -189,18 +190,18 @@ func valueLine(
 	return line(rule, labels, "value", at, value)
 }
 
-// limited says whether rules have limits of groups.
+// limited reports whether rules have limits of groups.
 func (s scenario) limited() bool {
 	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["limit"] != "" })
 }
 
-// records says whether a scenario has records.
+// records reports whether a scenario has records.
 func (s scenario) records() bool {
 	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["record"] != "" })
 }
 
-// same says whether two transitions are the same. A value that the evaluator leaves undefined may
-// be any, and the last digit that is printed may be rounded either way.
+// same reports whether two transitions are the same. A value that the evaluator leaves undefined
+// may be any, and the last digit that is printed may be rounded either way.
 func same(got, want string) bool {
 	if before, after, ok := strings.Cut(want, " of -1 "); ok { // the count may be any
 		i := strings.LastIndexByte(got, ' ')

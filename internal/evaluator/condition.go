@@ -20,7 +20,7 @@ type view struct {
 	before  *Log
 	life    life
 	known   instant // since when the group is
-	nothing bool    // there is no log at all, and the group has been known for ever
+	nothing bool    // there is no log at all, and the group has been known forever
 	firing  bool    // what firing() says when there is nothing
 }
 
@@ -32,8 +32,8 @@ const (
 // truth evaluates a condition.
 func (v *view) truth(c rule.Condition) bool { return v.is(c, true) }
 
-// is says whether a condition is true, or whether it is false. Neither holds of a comparison that
-// is undefined because the group is too young.
+// is reports whether a condition is true, or whether it is false. Neither holds of a comparison
+// that is undefined because the group is too young.
 func (v *view) is(c rule.Condition, want bool) bool {
 	switch c := c.(type) {
 	case *rule.Unary:
@@ -58,10 +58,10 @@ func (v *view) is(c rule.Condition, want bool) bool {
 	panic("not a truth")
 }
 
-// young says whether the group has not been known for one window.
+// young reports whether the group has not been known for one window.
 func (v *view) young() bool { return !v.nothing && v.at-v.known < int64(v.g.r.Window) }
 
-// isSince says whether a comparison is about since().
+// isSince reports whether a comparison is about since().
 func isSince(c *rule.Binary) (is bool) {
 	calls(c, func(c *rule.Call) { is = is || c.Func == "since" })
 	return is

@@ -89,7 +89,7 @@ func testScript(s scenario, set *rule.Set) ([]string, error) {
 	end := s.end()
 	factory.New = func(emit func(models.Alert)) (ruletest.Engine, error) {
 		e, err := newEngine(func(a models.Alert) {
-			if !a.At.After(end) { // a test goes on for a second
+			if !a.At.After(end) { // a test continues for a second
 				alerts = append(alerts, a)
 			}
 			emit(a)
@@ -264,8 +264,8 @@ func (s scenario) places(others ...string) (list []models.Partition) {
 	return list
 }
 
-// brief says whether an alert has ended at the instant at which it began. One that fires early is
-// notified before it is known that it ends, and others are not.
+// brief reports whether an alert has ended at the instant at which it began. One that fires early
+// is notified before it is known that it ends, and others are not.
 func brief(fired, ended models.Alert) bool {
 	return fired.ID == ended.ID && fired.At.Equal(ended.At) && fired.At.Equal(fired.StartsAt) &&
 		fired.State == models.AlertFiring && ended.State == models.AlertResolved

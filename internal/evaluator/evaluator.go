@@ -8,8 +8,8 @@
 // An instant is decided from the logs that are visible at it. A log is visible from its own time
 // on, and a late log from the watermark that it was too late for.
 //
-// Search reads queries a second time: from their text, over logs as nothing but objects of JSON. It
-// shares neither the parser nor the decoder with the engine.
+// Search reads queries a second time: from their text, over logs as only objects of JSON. It shares
+// neither the parser nor the decoder with the engine.
 //
 // Numbers are exact decimal fractions, so 7 of 1000 is not more than 0.7%.
 package evaluator

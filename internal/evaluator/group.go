@@ -72,7 +72,7 @@ type literal struct {
 	want bool
 }
 
-// ofNothing says whether nothing at all makes a comparison true, or false.
+// ofNothing reports whether nothing at all makes a comparison true, or false.
 func (g *group) ofNothing(c *rule.Binary, want bool) bool {
 	l := literal{c, want}
 	holds, ok := g.nothing[l]
@@ -160,8 +160,8 @@ func (g *group) lives(at instant) (list []life) {
 	return list
 }
 
-// looksAt says whether any part of the condition looks at a log: one without a filter looks at all.
-// A rule about silence and a record look at all in any case.
+// looksAt reports whether any part of the condition looks at a log: one without a filter looks at
+// all. A rule about silence and a record look at all in any case.
 func (g *group) looksAt(l *Log) bool {
 	looks := g.silence || g.r.When == nil || g.r.Record
 	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
@@ -170,7 +170,7 @@ func (g *group) looksAt(l *Log) bool {
 	return looks
 }
 
-// forgets says whether the rule forgets groups that have been silent.
+// forgets reports whether the rule forgets groups that have been silent.
 func (g *group) forgets() bool {
 	if g.silence {
 		return true
@@ -317,7 +317,7 @@ func (g *group) raise(at instant, v *view, judged bool) {
 	}
 }
 
-// over says whether an alert ends whose condition does not hold.
+// over reports whether an alert ends whose condition does not hold.
 func (g *group) over(at instant, resolving bool) bool {
 	r := g.r.Resolve
 	if resolving {
@@ -415,7 +415,7 @@ func (g *group) count(at instant) (n int) {
 	return n
 }
 
-// countsIn says whether any part of the condition looks at a log.
+// countsIn reports whether any part of the condition looks at a log.
 func (g *group) countsIn(l *Log) bool {
 	looks, any := false, false
 	for _, s := range g.r.Sequence {
@@ -497,8 +497,8 @@ func holding(r *rule.Rule) int64 {
 	return int64(r.Window)
 }
 
-// alternatives says whether a condition has several ways to hold, so that none of them decides when
-// it does not.
+// alternatives reports whether a condition has several ways to hold, so that none of them decides
+// when it does not.
 func alternatives(c rule.Condition) bool {
 	switch c := c.(type) {
 	case *rule.Binary:

@@ -66,7 +66,7 @@ func zone(name string) *time.Location {
 	return z
 }
 
-// contain says whether an instant lies in the hours.
+// contain reports whether an instant lies in the hours.
 func (h hours) contain(at instant) bool {
 	t := timeOf(at).In(zone(h.Location))
 	minute := t.Hour()*60 + t.Minute()
@@ -106,8 +106,8 @@ func number(text string) int {
 	return n
 }
 
-// inRanges says whether n lies in one of the ranges, which are like "5" or "1:-1". Negative bounds
-// count from the last.
+// inRanges reports whether n lies in one of the ranges, which are like "5" or "1:-1". Negative
+// bounds count from the last.
 func inRanges(ranges []string, n, last int, read func(string) int) bool {
 	for _, text := range ranges {
 		from, to, given := strings.Cut(strings.ToLower(text), ":")
@@ -128,7 +128,7 @@ func inRanges(ranges []string, n, last int, read func(string) int) bool {
 	return len(ranges) == 0
 }
 
-// active says whether a rule is active at an instant.
+// active reports whether a rule is active at an instant.
 func (s *Rules) active(r *rule.Rule, at instant) bool {
 	named, within := false, false
 	for _, a := range r.Active {

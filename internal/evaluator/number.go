@@ -53,7 +53,7 @@ func arithmetic(op string, a, b Number) Number {
 	return exact(r)
 }
 
-// compare holds a against b. A comparison with something undefined is false.
+// compare compares a with b. A comparison with something undefined is false.
 func compare(op string, a, b Number) bool {
 	if !a.Defined() || !b.Defined() {
 		return false

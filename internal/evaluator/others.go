@@ -8,8 +8,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// firing says whether another alert fires for the same values of the labels that both rules have. A
-// value that is missing is one too.
+// firing reports whether another alert fires for the same values of the labels that both rules
+// have. A value that is missing is one too.
 func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 	for _, r := range e.set.Rules {
 		if r.Name != alert || r.Record || r.Mode == rule.Off || !sees(g.r, r) {
@@ -24,11 +24,12 @@ func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 	return false
 }
 
-// sees says whether a rule sees the alerts of another. Only shadow rules see those of shadow rules.
+// sees reports whether a rule sees the alerts of another. Only shadow rules see those of shadow
+// rules.
 func sees(r, other *rule.Rule) bool { return other.Mode != rule.Shadow || r.Mode == rule.Shadow }
 
-// agree says whether two groups have the same values of the labels that both rules have. Where one
-// has all labels of the envelope, those are meant that both groups have.
+// agree reports whether two groups have the same values of the labels that both rules have. Where
+// one has all labels of the envelope, those are meant that both groups have.
 func agree(a, b *rule.Rule, labels, others map[string]string) bool {
 	if slices.ContainsFunc(slices.Concat(a.By, b.By), func(l rule.Label) bool {
 		return decode.IsStream(l.Fields[0])
@@ -111,8 +112,8 @@ func (e *Evaluation) suppression(s *rule.Suppression, lateness int64) *mute {
 	return m
 }
 
-// muted says whether a suppression is in force for an alert, which has the labels of its group and
-// those of the rule.
+// muted reports whether a suppression is in force for an alert, which has the labels of its group
+// and those of the rule.
 func (e *Evaluation) muted(r *rule.Rule, group map[string]string, at instant) bool {
 	labels := maps.Clone(r.Labels)
 	if labels == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// matches says whether a log satisfies a query.
+// matches reports whether a log satisfies a query.
 func (s *Rules) matches(q rule.Query, l *Log) bool {
 	switch q := q.(type) {
 	case nil:
@@ -58,7 +58,7 @@ func (s *Rules) matches(q rule.Query, l *Log) bool {
 	return false
 }
 
-// holds says whether one value satisfies a leaf.
+// holds reports whether one value satisfies a leaf.
 func (s *Rules) holds(leaf *rule.Leaf, text string) bool {
 	fold := func(t string) string {
 		if leaf.Cased {
@@ -104,7 +104,7 @@ func (s *Rules) holds(leaf *rule.Leaf, text string) bool {
 
 var word = regexp.MustCompile(`[\pL\pN_]+`)
 
-// inNetwork says whether a text is an address in a network.
+// inNetwork reports whether a text is an address in a network.
 func inNetwork(text, address string) bool {
 	network, err := netip.ParsePrefix(text)
 	a, err2 := netip.ParseAddr(address)

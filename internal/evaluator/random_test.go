@@ -121,7 +121,7 @@ func (s scenario) String() string {
 	return b.String()
 }
 
-// late says whether a log comes later than the lateness.
+// late reports whether a log comes later than the lateness.
 func (s scenario) late() bool {
 	least := s.lateness()
 	return slices.ContainsFunc(s.logs, func(a arrival) bool { return a.delay > least })

@@ -20,8 +20,8 @@ type room struct {
 	alerts  int
 }
 
-// admits says whether there is room for the group of a log. A group has ended when nothing of it is
-// in a window and its alert has resolved, as far as that is decided.
+// admits reports whether there is room for the group of a log. A group has ended when nothing of it
+// is in a window and its alert has resolved, as far as that is decided.
 func (m *room) admits(l *Log, key string) bool {
 	if len(m.groups) >= m.r.Limit || m.refused {
 		m.close(m.newest - m.e.lateness(m.r) - 1)
@@ -71,7 +71,7 @@ func (m *room) close(decided instant) {
 	}
 }
 
-// over says whether a group has ended, and when.
+// over reports whether a group has ended, and when.
 func (m *room) over(g *group, then *Evaluation) (at instant, over bool) {
 	if len(g.logs) == 0 || g.expected || len(m.r.By) == 0 {
 		return 0, false

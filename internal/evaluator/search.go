@@ -248,12 +248,12 @@ func allOf(list []Search) Search {
 	}
 }
 
-// isTextField says whether a value need only occur in a field.
+// isTextField reports whether a value need only occur in a field.
 func isTextField(field string) bool {
 	return slices.Contains([]string{"", "*", "message", "line", "raw", "stack_trace"}, field)
 }
 
-// there says whether a field is present and not null.
+// there reports whether a field is present and not null.
 func there(field string) Search {
 	return func(d *Document) bool {
 		switch field {
@@ -271,7 +271,7 @@ func there(field string) Search {
 	}
 }
 
-// equals says whether the whole value is a text, or the same number. A text with wildcards is a
+// equals reports whether the whole value is a text, or the same number. A text with wildcards is a
 // pattern.
 func equals(pattern string, cased bool) func(node) bool {
 	whole := patternOf("^", pattern, "$", cased)
@@ -283,7 +283,7 @@ func equals(pattern string, cased bool) func(node) bool {
 
 var decimal = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
 
-// sameNumber says whether a number of the log is that of a text.
+// sameNumber reports whether a number of the log is that of a text.
 func sameNumber(n node, text string) bool {
 	if n.kind != 'n' || !decimal.MatchString(text) {
 		return false
@@ -293,7 +293,7 @@ func sameNumber(n node, text string) bool {
 	return ok && ok2 && a.Cmp(b) == 0
 }
 
-// occurs says whether a text occurs in a value, which may have wildcards.
+// occurs reports whether a text occurs in a value, which may have wildcards.
 func occurs(pattern string, cased bool) func(node) bool {
 	part := patternOf("", pattern, "", cased)
 	return func(n node) bool { return part.MatchString(n.text) }
@@ -344,7 +344,7 @@ func withoutEscapes(pattern string) (text string, plain bool) {
 	return b.String(), true
 }
 
-// ordinary is the pattern of nothing but a text.
+// ordinary is the pattern of only a text.
 func ordinary(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(text)
 }
@@ -367,7 +367,8 @@ func (d *Document) rank() int {
 	return ranks[strings.ToLower(n.text)]
 }
 
-// comparison says whether a number, or a level, compares so. Without an operator a level is equal.
+// comparison reports whether a number, or a level, compares so. Without an operator a level is
+// equal.
 func comparison(field, op, text string) (Search, error) {
 	if field == "level" {
 		rank, ok := ranks[strings.ToLower(text)]
@@ -400,15 +401,15 @@ func (n node) number() (Number, bool) {
 	return readNumber(n.text)
 }
 
-// inside says whether an address is in a network.
+// inside reports whether an address is in a network.
 func inside(network string) func(node) bool {
 	return func(n node) bool { return addressIn(network, n.text) }
 }
 
 var portless = regexp.MustCompile(`^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$`)
 
-// addressIn says whether a text is an address in a network: an IPv4 address may be written as one
-// of IPv6, and have a port, brackets or a zone.
+// addressIn reports whether a text is an address in a network: an IPv4 address may be written as
+// one of IPv6, and have a port, brackets or a zone.
 func addressIn(network, text string) bool {
 	if m := portless.FindStringSubmatch(text); m != nil {
 		text = m[1] + m[2]
@@ -425,8 +426,8 @@ func addressIn(network, text string) bool {
 	return prefix.Contains(a)
 }
 
-// member says whether a value is in a list: equal to a member, in the network that one is, or like
-// one with wildcards.
+// member reports whether a value is in a list: equal to a member, in the network that one is, or
+// like one with wildcards.
 func member(list []string) func(node) bool {
 	return func(n node) bool {
 		return slices.ContainsFunc(list, func(m string) bool {
@@ -435,7 +436,7 @@ func member(list []string) func(node) bool {
 	}
 }
 
-// hasWords says whether the words of a text occur in a row and whole.
+// hasWords reports whether the words of a text occur in a row and whole.
 func hasWords(text string) func(node) bool {
 	wanted := words.FindAllString(text, -1)
 	return func(n node) bool {
@@ -454,7 +455,7 @@ func hasWords(text string) func(node) bool {
 
 var words = regexp.MustCompile(`[\p{L}\p{Nd}_]+`)
 
-// matchesRegexp says whether an expression matches somewhere.
+// matchesRegexp reports whether an expression matches somewhere.
 func matchesRegexp(text string) (func(node) bool, error) {
 	r, err := regexp.Compile(text)
 	return func(n node) bool { return r.MatchString(n.text) }, err

@@ -136,7 +136,7 @@ func queriesDiffer(
 	return pairs, holding, difference
 }
 
-// holds says whether a log satisfies a query, both as they are written.
+// holds reports whether a log satisfies a query, both as they are written.
 func (s Search) holds(raw []byte) bool {
 	d, err := ReadDocument(raw)
 	return err == nil && s(d)

@@ -65,7 +65,7 @@ func (v *view) choices(step rule.Step) (list []chain) {
 	return list
 }
 
-// follows says whether events can be the next step of an instance.
+// follows reports whether events can be the next step of an instance.
 func (v *view) follows(c, p chain, step rule.Step, nots []rule.Step) bool {
 	if p.first <= c.last || v.logs[p.last].At-v.logs[c.first].At >= int64(v.g.r.Within) {
 		return false

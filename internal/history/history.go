@@ -1,5 +1,5 @@
 // Package history keeps what happened to alerts on disk, for a time and up to a size: each
-// transition, each notification, the reason why something was not notified, and what people did. It
+// transition, each notification, the reason why something was not notified, and what users did. It
 // answers by alert, by time and by rule, so that yesterday's link opens.
 //
 // A directory holds segments. A segment is a file of JSON lines, oldest first, and is closed when
@@ -353,8 +353,8 @@ func (l *Log) Bytes() (bytes int64) {
 	return bytes
 }
 
-// Has says whether the newest entries have a transition already: after a crash some are added once
-// more.
+// Has reports whether the newest entries have a transition already: after a crash some are added
+// once more.
 func (l *Log) Has(a models.Alert) bool {
 	for _, e := range l.Of(a.ID) {
 		if e.Kind == Transition && e.State == a.State && e.At.Equal(a.At) && e.Alert != nil &&

@@ -414,7 +414,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What a closed history gets is no crash.
+// What a closed history gets is not a crash.
 func TestAddAfterClose(t *testing.T) {
 	l := open(t, t.TempDir(), 100<<20)
 	l.Close()

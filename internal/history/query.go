@@ -146,7 +146,7 @@ func (q *Query) bounds() (low, high int64) {
 	return low, high
 }
 
-// mayHave says whether a segment may have an entry that is chosen.
+// mayHave reports whether a segment may have an entry that is chosen.
 func (s *segment) mayHave(q *Query) bool {
 	s.mu.RLock()
 	closed := s.refs == nil
@@ -192,7 +192,7 @@ func parseCursor(text string) (c cursor, err error) {
 			return c, nil
 		}
 	}
-	return c, fmt.Errorf("%q is no place in the history; take the next of a page", text)
+	return c, fmt.Errorf("%q is not a place in the history; use the next of a page", text)
 }
 
 func (q *Query) matches(e *Entry) bool {

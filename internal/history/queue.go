@@ -20,7 +20,7 @@ type queue struct {
 
 func newQueue() queue { return queue{ready: make(chan struct{}, 1)} }
 
-// add adds an entry. If the queue is full, the newest entry of the rule with most gives way, and
+// add adds an entry. If the queue is full, the newest entry of the rule with most is dropped, and
 // add reports false.
 func (q *queue) add(e *Entry) (kept bool) {
 	q.mu.Lock()

@@ -133,7 +133,7 @@ func (s *segment) name(suffix string) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%016d-%016d%s", s.first, s.number, suffix))
 }
 
-// openSegment opens a segment that is there. The newest is gone on with.
+// openSegment opens a segment that is there. The newest is continued with.
 func openSegment(
 	dir string, first, number uint64, newest bool, logger *slog.Logger,
 ) (*segment, error) {
@@ -311,7 +311,7 @@ func (s *segment) close() error {
 }
 
 func (s *segment) remove() error {
-	go func() { _ = s.close() }() // those who read it may go on
+	go func() { _ = s.close() }() // those who read it may continue
 	err := os.Remove(s.name(segmentSuffix))
 	if s.index != nil {
 		err = errors.Join(err, os.Remove(s.name(indexSuffix)))

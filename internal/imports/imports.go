@@ -21,7 +21,7 @@ import (
 type System interface {
 	// Name is the word after import, and the system of a rule's origin.
 	Name() string
-	// Recognizes says whether the documents of a file are the system's: rules, or what its rules
+	// Recognizes reports whether the documents of a file are the system's: rules, or what its rules
 	// refer to.
 	Recognizes(documents []*yaml.Node) bool
 	// Translate translates the rules of some files. A file that cannot be read has a remark.

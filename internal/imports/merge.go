@@ -11,7 +11,7 @@ import (
 )
 
 // Finish gives rules of one identity names of their own, and lets them ignore what check would say
-// of rules that people write: a translated rule does what the original does.
+// of rules that users write: a translated rule does what the original does.
 func Finish(r Result) error {
 	Distinct(r)
 	set, err := rule.LoadDocuments(slices.Values(r.Documents), nil)

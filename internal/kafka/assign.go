@@ -129,7 +129,7 @@ func (c startInput) committedByUs() bool {
 }
 
 // availability is that of a partition that is assigned now. Producers that had not delivered yet,
-// at the last checkpoint, what they had buffered go on with that.
+// at the last checkpoint, what they had buffered continue with that.
 func (c startInput) availability(now time.Time, unreachable bool) *availability {
 	a := &availability{answered: now}
 	if c.current() && c.saved.OutageEnded.Before(now) {
@@ -148,14 +148,14 @@ func (c startInput) availability(now time.Time, unreachable bool) *availability 
 	return a
 }
 
-// away says whether a broker was away for certain: none answered at first, or the partition has
+// away reports whether a broker was away for certain: none answered at first, or the partition has
 // another leader.
 func (c startInput) away(unreachable bool) bool {
 	return unreachable || c.saved != nil && c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch
 }
 
-// current says whether no other member has read the partition since the last checkpoint. One that
-// has, has reached it.
+// current reports whether no other member has read the partition since the last checkpoint. One
+// that has, has reached it.
 func (c startInput) current() bool {
 	return c.saved != nil && !c.readByOther()
 }

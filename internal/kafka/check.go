@@ -170,7 +170,7 @@ func (g *groupConsumer) metadata(ctx context.Context) (kadm.Metadata, error) {
 }
 
 // unknownTopics is an error that names missing topics and suggests existing ones; nil when they
-// exist meanwhile.
+// exist in the meantime.
 func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -180,7 +180,7 @@ func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) er
 	}
 	var errs []error
 	for _, t := range unknown {
-		if slices.Contains(there, t) { // created meanwhile
+		if slices.Contains(there, t) { // created in the meantime
 			continue
 		}
 		errs = append(errs, fmt.Errorf("topic %q does not exist%s", t, suggestTopic(t, there)))

@@ -29,7 +29,7 @@ func (c *wrongClock) now() time.Time {
 const day = 24 * time.Hour
 
 // Anyone who is right, the clock or the logs, is found out by those who write at this moment; in
-// doubt, time goes on as it has passed.
+// doubt, time continues as it has passed.
 func TestClock(t *testing.T) {
 	type event struct {
 		set     time.Duration // the machine's clock is so far ahead from here on
@@ -81,7 +81,7 @@ func TestClock(t *testing.T) {
 	f(0, "", 1, 0, busy(0), quiet(day), quiet(0))
 	f(0, "2d ahead of engine time", 2, 0, busy(0), busy(day), busy(2*day))
 
-	// The machine slept: the clock tells it, and so do those who went on writing.
+	// The machine slept: the clock tells it, and so do those who continued writing.
 	slept := event{set: 8 * time.Hour, records: true, ahead: 8 * time.Hour}
 	f(8*time.Hour, "", 1, 0, busy(0), slept)
 	f(0, "8h ahead", 1, 0, busy(0), quiet(8*time.Hour))

@@ -110,7 +110,7 @@ func (c *committer) send(
 }
 
 // request is a commit that does not wait for a rebalance, as the client's own does. A broker
-// refuses it meanwhile, which is no harm to a Resumer: its offsets are for others to see.
+// refuses it in the meantime, which is not a harm to a Resumer: its offsets are for others to see.
 func (c *committer) request(
 	offsets map[string]map[int32]kgo.EpochOffset,
 ) *kmsg.OffsetCommitRequest {

@@ -119,7 +119,7 @@ func begun(b *bed, c *Consumer, start func(context.Context) error) *running {
 	return r
 }
 
-// A consumer evaluates every log, knows how far behind it is, and goes on where it stopped.
+// A consumer evaluates every log, knows how far behind it is, and continues where it stopped.
 func TestConsumer(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		engine := &judge{}
@@ -333,7 +333,7 @@ func TestStopWhileFailing(t *testing.T) {
 	})
 }
 
-// One message that the engine refuses for ever does not stop the others: it goes to the dead
+// One message that the engine refuses forever does not stop the others: it goes to the dead
 // letters. So do those that cannot be read.
 func TestPoison(t *testing.T) {
 	type ill interface {
@@ -604,7 +604,7 @@ func TestInvalidJSONIsSkipped(t *testing.T) {
 	}
 	f("", 20)
 	f("json", 20)
-	f("auto", 0) // what is no JSON is text
+	f("auto", 0) // what is not a JSON is text
 }
 
 // Addresses and credentials come from the environment where it has them.

@@ -404,7 +404,7 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 		return 0, err
 	}
 	defer p.Close()
-	// Collect first: a dead letter that comes back meanwhile is not replayed twice.
+	// Collect first: a dead letter that comes back in the meantime is not replayed twice.
 	var again []DeadLetter
 	for l, err := range d.List(ctx) {
 		if err != nil {

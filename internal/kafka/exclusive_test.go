@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// "I stop one of two instances for an upgrade, and start it again. What the other has read
-// meanwhile is no reset, but what my state lacks."
+// "I stop one of two instances for an upgrade, and start it again. What the other has read in the
+// meantime is not a reset, but what my state lacks."
 func TestStoppedAmongOthers(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		f := func(alone func() error, left bool) {
@@ -80,7 +80,7 @@ func TestAlone(t *testing.T) {
 }
 
 // A process that was killed is a member until its session times out. One that starts with another
-// instance ID meanwhile, because its own was lost, says what it waits for, and then reads.
+// instance ID in the meantime, because its own was lost, says what it waits for, and then reads.
 func TestStartWithoutInstanceIDWaits(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		cfg := b.sourceConfig()

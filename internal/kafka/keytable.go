@@ -340,7 +340,7 @@ func (s *tableSession) take(r *kgo.Record) {
 	}
 }
 
-// fits says whether there is room for a value.
+// fits reports whether there is room for a value.
 func (s *tableSession) fits(key string, value []byte) bool {
 	most := s.table.cfg.MaxValues
 	if !s.loaded {
@@ -358,7 +358,7 @@ func (s *tableSession) refuse(bytes int) {
 	s.overLimit++
 }
 
-// setValue keeps the value of a key, and says whether it is another one than before.
+// setValue keeps the value of a key, and reports whether it is another one than before.
 func (s *tableSession) setValue(key string, value []byte) bool {
 	before, there := s.values[key]
 	if s.table.cfg.MaxValues == 0 || there && before == string(value) {
@@ -379,7 +379,7 @@ func (s *tableSession) remove(key string) {
 	delete(s.keys, key)
 }
 
-// hasRoom says whether the table is within MaxKeys and MaxValues with some more.
+// hasRoom reports whether the table is within MaxKeys and MaxValues with some more.
 func (s *tableSession) hasRoom(keys, bytes int) bool {
 	return len(s.keys)+keys <= s.table.cfg.MaxKeys &&
 		(s.table.cfg.MaxValues == 0 || s.bytes+bytes <= s.table.cfg.MaxValues)

@@ -136,7 +136,7 @@ func (e *severalPartitionsError) Error() string {
 	)
 }
 
-// IsFinal reports whether trying again does not help: a broker has refused, or an operator has to
+// IsFinal reports whether trying again does not help: a broker has refused, or an operator must
 // act.
 func IsFinal(err error) bool {
 	var denied *writeDeniedError

@@ -68,7 +68,7 @@ func (a *availability) end(now time.Time, outage time.Duration) {
 
 // prolong notes time without an answer that may have been an outage. Producers may bring logs of it
 // that look like those after the outage before. The wait as a whole is bounded, or a loop of
-// crashes would wait for ever.
+// crashes would wait forever.
 func (a *availability) prolong(now time.Time, outage time.Duration) {
 	began := a.began
 	if a.end(now, outage); !began.IsZero() {
@@ -102,7 +102,7 @@ func (a *availability) settling(now time.Time, grace time.Duration) bool {
 	return true
 }
 
-// save keeps with the position of the partition what the next start has to know.
+// save keeps with the position of the partition what the next start must know.
 func (a *availability) save(at *models.SourcePosition) {
 	if a == nil {
 		return
@@ -163,7 +163,7 @@ func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
 }
 
 // reportOutage reports partitions that wait for producers: because they could not be reached for
-// certain, or because nobody asked, as this process was stopped or suspended.
+// certain, or because this process did not ask, as it was stopped or suspended.
 func (g *groupConsumer) reportOutage(back []*partition, certain bool) {
 	if len(back) == 0 {
 		return

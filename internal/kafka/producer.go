@@ -16,8 +16,8 @@ import (
 )
 
 // Producer writes records: those of a demo, dead letters that are replayed, and what the program
-// has to say on topics. Any number of goroutines may use it, but Flush returns the errors
-// of all that used Produce.
+// must say on topics. Any number of goroutines may use it, but Flush returns the errors of all that
+// used Produce.
 type Producer struct {
 	*renewable
 

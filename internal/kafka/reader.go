@@ -37,7 +37,7 @@ type ReaderConfig struct {
 	Last int64
 	// do not stop at the end of the log, and start there by default
 	Follow bool
-	// what records have to wait for; one that cannot be read yet is an error; nil for nothing
+	// what records must wait for; one that cannot be read yet is an error; nil for nothing
 	Readable Readable
 	Logger   *slog.Logger // slog.Default() by default
 }

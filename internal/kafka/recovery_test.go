@@ -150,7 +150,7 @@ func TestDamagedHeader(t *testing.T) {
 }
 
 // A broker that finds its own log damaged answers so, and the client says nothing of it: the
-// partition is stuck, which is said, and goes on behind what is damaged.
+// partition is stuck, which is said, and continues behind what is damaged.
 func TestBrokerWithDamagedLog(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		b.numbered(0, 0, 40)
@@ -189,8 +189,8 @@ func TestBrokerWithDamagedLog(t *testing.T) {
 	})
 }
 
-// A partition whose leader goes on answering with an error is said to be stuck, although the client
-// takes the error for passing.
+// A partition whose leader continues answering with an error is said to be stuck, although the
+// client takes the error for passing.
 func TestStalledPartition(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
@@ -374,7 +374,7 @@ func TestRights(t *testing.T) {
 	})
 }
 
-// A log that was cut off behind us is read on from where it goes on.
+// A log that was cut off behind us is read on from where it continues.
 func TestCheckpointBeyondTheEnd(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
@@ -465,7 +465,7 @@ func TestDataLossAfterItsRecords(t *testing.T) {
 // A leader whose log is shorter than what we have read, as after an unclean election: what comes in
 // place of the lost records is evaluated, what was read before is not once more, and the loss is
 // counted and said. Until something comes in their place, the shorter log is read to its end, so
-// that time goes on.
+// that time continues.
 func TestTruncatedLog(t *testing.T) {
 	dir := t.TempDir()
 	here, there := filepath.Join(dir, "now"), filepath.Join(dir, "then")

@@ -30,7 +30,7 @@ func onKafka(t *testing.T, partitions int32, test func(b *bed)) {
 	onReal(t, partitions, test)
 }
 
-// reader is the configuration of a user who may do nothing but what allow allows.
+// reader is the configuration of a user who may do only what allow allows.
 func (b *bed) reader() ClientConfig {
 	return ClientConfig{
 		Brokers: strings.Split(os.Getenv("KAFKA_SASL_BROKERS"), ","),

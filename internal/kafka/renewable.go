@@ -30,7 +30,7 @@ func (r *renewable) current() *kgo.Client {
 	return r.client
 }
 
-// wrote notes how a write of a client has ended, and replaces the client if it has to be.
+// wrote notes how a write of a client has ended, and replaces the client if it must be.
 func (r *renewable) wrote(client *kgo.Client, err error) {
 	if !producerFailed(err) {
 		return

@@ -15,7 +15,7 @@ import (
 )
 
 // A record that takes minutes to read makes a liveness probe end the process; its offset is not
-// committed, so the next start would read it again, for ever. Therefore records that are slow are
+// committed, so the next start would read it again, forever. Therefore records that are slow are
 // noted in a file beside the state. After the first kill the noted chunk is read record by record,
 // which finds the slow one; after the second kill that one becomes a dead letter.
 
@@ -112,7 +112,7 @@ func (s *slowRecords) save() error {
 	return atomicfile.Write(s.path, text)
 }
 
-// scanMark is what a scanning goroutine is at: the watch reads it meanwhile.
+// scanMark is what a scanning goroutine is at: the watch reads it in the meantime.
 type scanMark struct {
 	since    atomic.Int64 // nanoseconds; 0 while nothing is scanned
 	from, to atomic.Int64 // offsets

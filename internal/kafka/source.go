@@ -62,7 +62,7 @@ type SourceConfig struct {
 	SlowFile        string // where records that are slow to read are noted; "" for nowhere
 	Version         string // of the engine, for the headers of dead letters
 
-	Readable Readable // what records have to wait for; nil for nothing
+	Readable Readable // what records must wait for; nil for nothing
 	// how records of a topic are read, and which of them are joined; nil for none
 	Joiner func(topic string) decode.Config
 
@@ -100,7 +100,7 @@ type Checkpointer interface {
 }
 
 // Resumer is an Engine that passes on what it is given, to be applied elsewhere and later. It is
-// found by a type assertion, and is no Checkpointer.
+// found by a type assertion, and is not a Checkpointer.
 type Resumer interface {
 	// Resume is called for newly assigned partitions before they are read. It returns how far they
 	// are applied; what it does not name was never read.

@@ -111,8 +111,8 @@ func with(p models.SourcePosition, committed int64) models.SourcePosition {
 	return p
 }
 
-// What was given up and is got back goes on where the state ends, also by the next process after a
-// kill; what another member has read meanwhile is read silently.
+// What was given up and is got back continues where the state ends, also by the next process after
+// a kill; what another member has read in the meantime is read silently.
 func TestLeftAndBack(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		f := func(committed int64, left bool, want []string, silent int) {
@@ -451,7 +451,7 @@ func TestUrgent(t *testing.T) {
 	})
 }
 
-// Records that were deleted before they were read are counted, and reading goes on; also when
+// Records that were deleted before they were read are counted, and reading continues; also when
 // nothing is left and nothing new comes.
 func TestDeletedRecords(t *testing.T) {
 	f := func(to int64) {

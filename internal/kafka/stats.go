@@ -135,7 +135,7 @@ const (
 
 const (
 	loopTimeout         = 2 * time.Minute  // without a loop iteration
-	networkGrace        = 10 * time.Second // a broker restart is no problem yet
+	networkGrace        = 10 * time.Second // a broker restart is not a problem yet
 	maxUnansweredProbes = 5
 )
 

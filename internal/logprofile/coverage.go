@@ -62,7 +62,7 @@ func (p *Profile) Unreferenced() (list []Unreferenced) {
 	return list
 }
 
-// covered says whether a rule references a field, or what it is a part of. Every rule shows the
+// covered reports whether a rule references a field, or what it is a part of. Every rule shows the
 // message.
 func covered(name string, referenced map[string]bool) bool {
 	if referenced[name] || name == "message" || referenced["*"] {

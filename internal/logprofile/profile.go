@@ -2,7 +2,7 @@
 // file cannot show by itself: fields that no log has, rules that no log matches, unbounded groups,
 // and the expected number of matches a minute.
 //
-// It only counts. A backtest says whether a rule would fire. The findings have the form of lint
+// It only counts. A backtest reports whether a rule would fire. The findings have the form of lint
 // findings, with names by which a rule can ignore them. A Profile is not safe for concurrent use.
 package logprofile
 

@@ -139,7 +139,7 @@ func withLive(a, live models.Alert) models.Alert {
 	return a
 }
 
-// number is a value as people write it: with few digits, and without an exponent where none is
+// number is a value as users write it: with few digits, and without an exponent where none is
 // needed.
 func number(v float64) string {
 	if v == float64(int64(v)) {

@@ -210,13 +210,13 @@ func marksOf(
 	}
 }
 
-// escalates says whether a step is escalated at a time: it has fired for long enough, and has not
-// been resolved since.
+// escalates reports whether a step is escalated at a time: it has fired for long enough, and has
+// not been resolved since.
 func (m mark) escalates(t *step, now time.Time) bool {
 	return m.after == 0 || !now.Before(t.Since.Add(m.after))
 }
 
-// knows says whether an integration may be reminded of an alert: not before it is escalated.
+// knows reports whether an integration may be reminded of an alert: not before it is escalated.
 func (m mark) knows(s *state, destination string) bool {
 	return m.after == 0 || s.Notified[destination].State == models.AlertFiring
 }

@@ -44,7 +44,7 @@ type noted struct {
 	times int
 }
 
-// add notes a delivery. What repeats is counted, and is no news.
+// add notes a delivery. What repeats is counted, and is not news.
 func (d *deliveries) add(id string, one Delivery) (news bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,7 +88,7 @@ func (n noted) repeats(one Delivery) bool {
 	return n.Delivery == one
 }
 
-// knows says whether anything is noted of an alert.
+// knows reports whether anything is noted of an alert.
 func (d *deliveries) knows(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -271,7 +271,7 @@ func (l *pipeline) dropIfDone(s *state) {
 	l.n.states.drop(s)
 }
 
-// isBusy says whether a group has its turn now or in a moment.
+// isBusy reports whether a group has its turn now or in a moment.
 func (d *dispatcher) isBusy() bool {
 	d.states.mu.Lock()
 	defer d.states.mu.Unlock()
@@ -287,7 +287,7 @@ func (d *dispatcher) isBusy() bool {
 	return false
 }
 
-// stop lets no group begin a turn any more. Attempts under way go on until wait returns.
+// stop lets no group begin a turn any more. Attempts under way continue until wait returns.
 func (d *dispatcher) stop() {
 	d.states.mu.Lock()
 	d.stopped = true

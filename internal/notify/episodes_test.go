@@ -158,7 +158,7 @@ func expectPaired(t *testing.T, messages []string) {
 }
 
 // The first beginning that an integration lacks may be on its way to it while other episodes come:
-// its end has to follow, so it is not merged.
+// its end must follow, so it is not merged.
 func TestPendingFiringIsNotMerged(t *testing.T) {
 	s := &state{Labels: packLabels(model.LabelSet{"alertname": "A"})}
 	b := newStates(nil, slog.New(slog.DiscardHandler), 0, nil)
@@ -321,7 +321,7 @@ func TestFileAfterKill(t *testing.T) {
 }
 
 // An alert may fire early with a log that is later than the end that is decided then, when logs of
-// several partitions were out of order. Read again after a kill, it is no new alert.
+// several partitions were out of order. Read again after a kill, it is not a new alert.
 func TestFiredLaterThanItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

@@ -53,7 +53,7 @@ func openLog(name string) (logFile, error) {
 func (f *file) check() error {
 	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf(
-			"%s is no regular file; name one that notifications can be appended to",
+			"%s is not a regular file; name one that notifications can be appended to",
 			f.name,
 		)
 	}
@@ -71,7 +71,7 @@ func (f *file) check() error {
 	)
 }
 
-// write waits for the disk no longer than ctx allows. A write that the disk holds up goes on, and
+// write waits for the disk no longer than ctx allows. A write that the disk holds up continues, and
 // its outcome is that of the next call, which brings the same lines.
 func (f *file) write(ctx context.Context, list []queued) error {
 	done := f.writing
@@ -168,7 +168,7 @@ func takeBack(f logFile, size int64, n int) error {
 	return f.Truncate(size)
 }
 
-// cutShort says whether the last line of a file has no end.
+// cutShort reports whether the last line of a file has no end.
 func cutShort(f logFile, size int64) bool {
 	last := make([]byte, 1)
 	if size == 0 {

@@ -50,7 +50,7 @@ func (n *Notifier) follows() bool {
 }
 
 // refreshMirror has the API of a follower show what the leader has published. One request at a time
-// does that; others meanwhile show what was published before, if anything.
+// does that; others in the meantime show what was published before, if anything.
 func (n *Notifier) refreshMirror() {
 	m := &n.mirror
 	if !n.follows() || !m.outdated(time.Now()) {
@@ -102,9 +102,9 @@ func (m *mirror) set(entries map[string]mirrored, at time.Time) {
 	m.entries, m.at = entries, at
 }
 
-// published returns the published state, the firing alerts of it that Alertmanager's API has to
-// get, and whether any did not fire in was. There may be very many, and most have not changed:
-// those are not decoded again, and the API gets them again only before they expire there.
+// published returns the published state, the firing alerts of it that Alertmanager's API must get,
+// and whether any did not fire in was. There may be very many, and most have not changed: those are
+// not decoded again, and the API gets them again only before they expire there.
 func (n *Notifier) published(
 	was map[string]mirrored, now time.Time,
 ) (entries map[string]mirrored, fire []*alert.Alert, news bool) {

@@ -84,7 +84,7 @@ type receiverState struct {
 	detail  string    // the last error
 }
 
-// attempted notes an attempt, and says whether it went otherwise than the one before.
+// attempted notes an attempt, and reports whether it went otherwise than the one before.
 func (r *receivers) attempted(
 	destination string,
 	now time.Time,

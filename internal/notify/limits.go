@@ -11,7 +11,7 @@ import (
 // uses them.
 type ruleLimits map[string][]time.Time
 
-// overLimit says whether an alert that fires is beyond the limit of its rule. Transitions of an
+// overLimit reports whether an alert that fires is beyond the limit of its rule. Transitions of an
 // alert that was notified do not count: its severity and its end are notified whatever the limit
 // is.
 func (n *Notifier) overLimit(a models.Alert, now time.Time) bool {

@@ -20,7 +20,7 @@ import (
 type Lookup struct {
 	File        string   // CSV, with the names of labels in its first line
 	Table       *Table   // or a table whose rows change while the program runs
-	By          []string // columns that have to be equal to the alert's labels
+	By          []string // columns that must be equal to the alert's labels
 	Annotations []string // columns that become annotations; all others become labels
 }
 

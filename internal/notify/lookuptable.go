@@ -40,7 +40,7 @@ type tableRow struct {
 	cut     bool       // it has columns over maxColumns
 }
 
-// RefusedRow is why a value is no row of a table, or not all of one.
+// RefusedRow is why a value is not a row of a table, or not all of one.
 type RefusedRow string
 
 const (
@@ -181,7 +181,7 @@ func columnFor(columns *[]string, name string) int {
 	return at
 }
 
-// isColumn says whether a name, which the writers of the topic choose, can be one of a label.
+// isColumn reports whether a name, which the writers of the topic choose, can be one of a label.
 func isColumn(name string) bool {
 	return model.LegacyValidation.IsValidLabelName(name) && !strings.HasPrefix(name, "__")
 }

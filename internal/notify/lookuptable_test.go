@@ -17,7 +17,7 @@ func found(t *Table, g string) string {
 	return strings.Join(list, " ")
 }
 
-// The values of a topic are rows by their keys or by a field. What is no row is counted with its
+// The values of a topic are rows by their keys or by a field. What is not a row is counted with its
 // reason; of rows with the same labels the first key counts.
 func TestTable(t *testing.T) {
 	table := NewTable([]string{"g"})

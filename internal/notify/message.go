@@ -18,7 +18,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What a message for people shows of an alert, as functions that templates may call: message.tmpl
+// What a message for users shows of an alert, as functions that templates may call: message.tmpl
 // and those of users. Each takes an alert of the template's data.
 var messageFuncs = map[string]any{
 	"severityOf": severityOf,        // "page", "" when there is none
@@ -178,7 +178,7 @@ func firingFacts(n template.KV) string {
 	return shown
 }
 
-// thresholdText is a threshold, "> 1000" with the number as people write it.
+// thresholdText is a threshold, "> 1000" with the number as users write it.
 func thresholdText(text string) string {
 	fields := strings.Fields(text)
 	for i := range fields {
@@ -208,7 +208,7 @@ func endOf(n template.KV) string {
 	return clip(strings.Join(strings.Fields(reason), " "), 160)
 }
 
-// thousands writes a number with a comma between thousands. What is no number stays.
+// thousands writes a number with a comma between thousands. What is not a number stays.
 func thousands(text string) string {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || v < 1000 && v > -1000 || strings.ContainsAny(text, "eE") {

@@ -96,7 +96,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// checkMessage checks what holds for the message of each receiver that people read: it names
+// checkMessage checks what holds for the message of each receiver that users read: it names
 // severity, service, summary and value, and no machine field.
 func checkMessage(t *testing.T, kind string, one Preview) {
 	t.Helper()
@@ -249,7 +249,7 @@ func TestSubjectFitsIntoLine(t *testing.T) {
 }
 
 // A message of many alerts with long texts is one that its receiver takes whole: of Telegram's, for
-// one, nothing but a notice would be left. All alerts are named before lines are shown.
+// one, only a notice would be left. All alerts are named before lines are shown.
 func TestMessagesFit(t *testing.T) {
 	o := Options{
 		AlertmanagerConfig: configFile(t, everyReceiver),

@@ -17,7 +17,7 @@ import (
 )
 
 // notificationLog is Alertmanager's notification log, of which each entry is on disk before the
-// pipeline goes on. Alertmanager itself writes a snapshot every 15 minutes; killed in between, it
+// pipeline continues. Alertmanager itself writes a snapshot every 15 minutes; killed in between, it
 // repeats the notifications of that time.
 type notificationLog struct {
 	log *nflog.Log

@@ -32,11 +32,11 @@
 // of it, or the disk took no notes, which StateHealth says.
 //
 // A receiver that was notified that an alert fires is notified that it is resolved, even if it was
-// silenced meanwhile, or the rule is gone. A receiver that was not notified of the beginning, since
-// the alert was silenced, inhibited or out of hours, is not notified of the end. An integration
-// with send_resolved: false is notified of the end only when it could not be notified of the
-// beginning in time. Historical, shadow, pending and suppressed transitions are not notified. An
-// alert that outlives its silence is notified at its group's next turn.
+// silenced in the meantime, or the rule is gone. A receiver that was not notified of the beginning,
+// since the alert was silenced, inhibited or out of hours, is not notified of the end. An
+// integration with send_resolved: false is notified of the end only when it could not be notified
+// of the beginning in time. Historical, shadow, pending and suppressed transitions are not
+// notified. An alert that outlives its silence is notified at its group's next turn.
 //
 // The first notification of a group leaves at once, unlike Alertmanager's own default of 30
 // seconds. What follows is batched by group_interval, a minute by default; but a group that has not
@@ -108,14 +108,14 @@ type Options struct {
 	File               string    // gets a line of JSON for each transition; "" for not
 	Topic              string    // of Kafka, gets a record for each transition; "" for not
 	Writer             Writer    // writes to the topic
-	ExternalURL        string    // under which people reach our pages
+	ExternalURL        string    // under which users reach our pages
 
 	DataDir string // has a directory for notification state
 	Outbox  Outbox
 	// The alerts that fire according to the engine, whose state was restored, without what Live
 	// adds. Those with a home come with Lead.
 	Firing []models.Alert
-	// Passes on what the next owner of a partition has to know; nil when there are no others.
+	// Passes on what the next owner of a partition must know; nil when there are no others.
 	Publish Publish
 	// In a cluster: the home of all alerts, which the leader acquires by Lead; whether we lead now,
 	// asked before each attempt; what passes a silence on to the other members; and what waits

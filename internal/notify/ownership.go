@@ -33,8 +33,8 @@ import (
 // published.
 type Changelog map[string][]byte
 
-// Publish passes on what the next leader has to know, which gets all of the entries, or none. It
-// must not block.
+// Publish passes on what the next leader must know, which gets all of the entries, or none. It must
+// not block.
 type Publish func(home models.Partition, entries []Entry)
 
 // Entry is what is known under a key; without a value it is taken back.
@@ -249,7 +249,7 @@ func (l *notificationLog) mergeAll(notified Changelog, logger *slog.Logger) {
 func (n *Notifier) DrainOutbox() { n.takeOutbox() }
 
 // Release notifies of what is still to be notified of some partitions, as far as ctx allows, and
-// then no more: another member may go on with them.
+// then no more: another member may continue with them.
 func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	if ctx.Err() == nil {
 		n.takeOutbox()
@@ -273,7 +273,7 @@ func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	}
 }
 
-// ours says whether an alert is ours to notify. The caller holds mu.
+// ours reports whether an alert is ours to notify. The caller holds mu.
 func (b *states) ours(s *state) bool {
 	home := s.last().Alert.Home
 	return home == models.Partition{} || b.homes[home]
@@ -305,8 +305,8 @@ func (b *states) release(homes []models.Partition, now time.Time) (gone []*alert
 	return gone
 }
 
-// unsent says whether an alert of some partitions has not been handed to the dispatcher. What waits
-// for its group's turn is notified by the next owner.
+// unsent reports whether an alert of some partitions has not been handed to the dispatcher. What
+// waits for its group's turn is notified by the next owner.
 func (b *states) unsent(homes []models.Partition) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -318,7 +318,7 @@ func (b *states) unsent(homes []models.Partition) bool {
 	return false
 }
 
-// acquire goes on with a partition.
+// acquire continues with a partition.
 func (b *states) acquire(
 	home models.Partition,
 	firing []models.Alert,

@@ -369,11 +369,11 @@ func reasonOf(items []item) notify.NotifyReason {
 }
 
 // message returns what the next message to an integration holds: of each alert the first step that
-// it has not been notified of, or its present if it fires. news says whether there is a step that
-// it has not been notified of.
+// it has not been notified of, or its present if it fires. news reports whether there is a step
+// that it has not been notified of.
 //
 // An integration that was notified of the beginning is notified of the end, even if the alert was
-// muted meanwhile. It is not notified of the end of what it was not notified of.
+// muted in the meantime. It is not notified of the end of what it was not notified of.
 func (b *states) message(
 	g *group,
 	l *pipeline,
@@ -455,7 +455,7 @@ func (b *states) nextStep(
 }
 
 // describe adds the annotations to an alert that is to be sent. It takes no lock of the states: a
-// turn of a large group would hold back the others meanwhile.
+// turn of a large group would hold back the others in the meantime.
 func (l *pipeline) describe(i *item) {
 	a := i.step.Alert.alert()
 	if !i.news && l.n.opts.Live != nil {
@@ -501,7 +501,7 @@ func annotate(a *alert.Alert, t *step, external *url.URL) {
 	a.GeneratorURL = link(external, t.Alert.ID)
 }
 
-// standing is an alert as it stands now, with no more than filters look at.
+// standing is an alert as it stands now, with only what filters look at.
 func standing(s *state, now time.Time) *alert.Alert {
 	t := s.last()
 	a := alert.New(model.Alert{

@@ -155,7 +155,7 @@ func (p *receiverConfig) preview(receiver string, a models.Alert) (list []Previe
 			push := headline(data)
 			switch in.Name() {
 			case "slack", "mattermost", "rocketchat":
-				push = html.UnescapeString(push) // as people see it
+				push = html.UnescapeString(push) // as users see it
 			}
 			one.Fields = append([]PreviewField{{"push", push}}, one.Fields...)
 			list = append(list, one)

@@ -49,9 +49,9 @@ func (n *Notifier) takeOutbox() {
 }
 
 // takeBatch enters transitions of the outbox in the notification states, at most as many as given,
-// the oldest first, and says whether there are more. When there are more, rules with few overtake
-// those with many, with all their transitions: a flood delays no other rule. The order of the
-// transitions of a rule stays.
+// the oldest first, and reports whether there are more. When there are more, rules with few
+// overtake those with many, with all their transitions: a flood delays no other rule. The order of
+// the transitions of a rule stays.
 func (n *Notifier) takeBatch(most int) (more bool) {
 	n.entering.Lock()
 	defer n.entering.Unlock()

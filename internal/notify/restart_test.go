@@ -158,8 +158,8 @@ func TestMemoryLost(t *testing.T) {
 	})
 }
 
-// A memory that is damaged is put aside, loudly; one that was cut short by a crash loses no more
-// than the last change.
+// A memory that is damaged is put aside, loudly; one that was cut short by a crash loses at most
+// the last change.
 func TestDamage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -251,7 +251,7 @@ func TestStopDrains(t *testing.T) {
 	})
 }
 
-// A receiver that hangs delays a stop by no more than the grace that is given.
+// A receiver that hangs delays a stop by at most the grace that is given.
 func TestStopIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -268,7 +268,7 @@ func TestStopIsBounded(t *testing.T) {
 }
 
 // After its state was lost, the engine reads once more what it read before, silently. What it finds
-// to fire, and was notified, goes on to fire.
+// to fire, and was notified, continues to fire.
 func TestStateLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

@@ -184,8 +184,8 @@ func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 var quoted = regexp.MustCompile(`"([^"]+)"`)
 
 // alertmanagerMistakes is what Alertmanager says about a configuration, with places and hints.
-// Alertmanager has no types for its errors, so both are found in the texts; nothing but what we
-// print depends on them.
+// Alertmanager has no types for its errors, so both are found in the texts; only what we print
+// depends on them.
 func alertmanagerMistakes(name string, text []byte, err error) problem.List {
 	list := problem.YAML(name, err)
 	for _, e := range list {
@@ -256,8 +256,8 @@ func checkFiles(name string, text []byte) error {
 	return list.Err()
 }
 
-// externalURL is under which people reach our pages. It goes to receivers and readers, so a user
-// and a password in it are left out.
+// externalURL is under which users reach our pages. It goes to receivers and readers, so a user and
+// a password in it are left out.
 func externalURL(text string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(text, "http://localhost:8080"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

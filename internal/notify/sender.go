@@ -86,8 +86,8 @@ func (s *sender) attempt(
 	return s.in.Notify(ctx, escaped...)
 }
 
-// refusedForm says whether a receiver refused a message for what it is, so that the same message is
-// refused each time.
+// refusedForm reports whether a receiver refused a message for what it is, so that the same message
+// is refused each time.
 func refusedForm(v notify.NotifyVerdict) bool {
 	if v.Err() == nil {
 		return false
@@ -173,7 +173,7 @@ func (n *Notifier) attempted(
 	}
 }
 
-// outcome counts an attempt, and says whether it went otherwise than the one before.
+// outcome counts an attempt, and reports whether it went otherwise than the one before.
 func (n *Notifier) outcome(
 	destination, receiver, integration string, err error, detail string,
 ) (changed bool) {

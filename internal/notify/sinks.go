@@ -25,7 +25,7 @@ import (
 // sinks have them. So what is written twice, because we could not know that it was written, is the
 // same to the last byte.
 //
-// In a cluster the leader publishes its queue, and the next leader goes on with it. Alerts of the
+// In a cluster the leader publishes its queue, and the next leader continues with it. Alerts of the
 // process itself are in a queue of their own, which others do not have.
 
 const (
@@ -165,7 +165,7 @@ func (n *Notifier) sharedQueue() *sinkQueue {
 		func(key string) { pass(key, nil) })
 }
 
-// lead goes on with the queue of the former leader.
+// lead continues with the queue of the former leader.
 func (q *sinkQueue) lead(notified Changelog) {
 	q.reset()
 	q.mu.Lock()
@@ -180,7 +180,7 @@ func (q *sinkQueue) lead(notified Changelog) {
 	q.wake()
 }
 
-// reset empties the queue, which another member goes on with.
+// reset empties the queue, which another member continues with.
 func (q *sinkQueue) reset() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -195,7 +195,7 @@ func (q *sinkQueue) wake() {
 	q.changed = make(chan struct{})
 }
 
-// continueQueue has an instance without a cluster go on with what a leader had queued.
+// continueQueue has an instance without a cluster continue with what a leader had queued.
 func continueQueue(w *wal, notified Changelog, now time.Time) {
 	last := uint64(0)
 	for _, prefix := range []string{keyPosition, keyQueued} {
@@ -432,7 +432,7 @@ func (q *sinkQueue) drain(l *pipeline, s *sink) {
 	}
 }
 
-// wrote notes what a sink has, unless another member has gone on with the queue since.
+// wrote notes what a sink has, unless another member has continued with the queue since.
 func (q *sinkQueue) wrote(kind string, seq uint64, term int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

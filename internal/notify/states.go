@@ -110,7 +110,7 @@ func (s *state) last() *step  { return &s.Steps[len(s.Steps)-1] }
 func (s *state) firing() bool { return s.last().firing() }
 func (s *state) rule() string { return s.last().Alert.Rule }
 
-// present is a copy of a state with nothing but its present step. It is read without a lock.
+// present is a copy of a state with only its present step. It is read without a lock.
 func (s *state) present() *state {
 	return &state{Labels: s.Labels, Steps: []step{*s.last()}, fp: s.fp, orphan: s.orphan}
 }
@@ -308,7 +308,7 @@ func (b *states) place(set model.LabelSet, a models.Alert) *state {
 	return b.byLabels[set.Fingerprint()]
 }
 
-// movedOn is the end of an alert that goes on under other labels, or is resolved without the
+// movedOn is the end of an alert that continues under other labels, or is resolved without the
 // engine.
 func movedOn(a models.Alert, reason string) models.Alert {
 	a.State, a.Reason = models.AlertResolved, reason
@@ -606,7 +606,7 @@ func (b *states) leaveGroups(s *state) {
 	s.groups = nil
 }
 
-// notified notes that an integration was notified of a step, and says whether that is news.
+// notified notes that an integration was notified of a step, and reports whether that is news.
 func (b *states) notified(destination string, fp model.Fingerprint, t *step) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -690,7 +690,7 @@ type episode struct {
 	End  time.Time `json:"end,omitzero"` // event time of its end
 }
 
-// closed says whether the episode was resolved at or after this transition.
+// closed reports whether the episode was resolved at or after this transition.
 func (e *episode) closed(a models.Alert) bool { return !e.End.IsZero() && !a.At.After(e.End) }
 
 // expires is when an episode is forgotten; zero for never.

@@ -17,7 +17,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
-// terminal prints alerts for people who look at a terminal:
+// terminal prints alerts for users who look at a terminal:
 //
 //	FIRING  critical  ServiceErrors  service=payment-service
 //	        11 errors of payment-service in 5 minutes
@@ -40,7 +40,7 @@ func newTerminal(out io.Writer) *terminal {
 	return t
 }
 
-// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on;
+// Notify implements notify.Notifier. A terminal that is stuck takes the text when it continues;
 // Notify waits for that no longer than ctx allows.
 func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) notify.NotifyVerdict {
 	var b strings.Builder

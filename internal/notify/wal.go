@@ -184,8 +184,8 @@ func (w *wal) expire(now time.Time) {
 	}
 }
 
-// shrink deletes, of the keys with a prefix, those that expire first, until there are no more than
-// most.
+// shrink deletes, of the keys with a prefix, those that expire first, until there are at
+// most so many.
 func (w *wal) shrink(prefix string, most int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

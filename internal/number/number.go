@@ -1,4 +1,4 @@
-// Package number reads numbers as people and programs write them, with or without a unit. Queries,
+// Package number reads numbers as users and programs write them, with or without a unit. Queries,
 // conditions and the values of logs share it, so that 1.005s in a rule equals 1005ms in a log.
 //
 // Results are the float64 nearest to the decimal that is written, with its unit: 0.7% in a

@@ -6,8 +6,8 @@
 //
 // A schema that cannot be had is a schema.Unavailable: the registry does not answer, refuses us, or
 // does not know the ID yet. It is asked for again after a pause, which doubles; a registry that
-// does not answer is asked for nothing else meanwhile. A schema that was had and makes no sense is
-// another error, which stays.
+// does not answer is asked for nothing else in the meantime. A schema that was had and makes no
+// sense is another error, which stays.
 package registry
 
 import (
@@ -309,8 +309,7 @@ func (r *Registry) read(id schema.ID) (text schema.Text, ok bool) {
 	return text, err == nil && json.Unmarshal(b, &text) == nil && text.Kind != 0
 }
 
-// write keeps a schema for later runs. A directory that cannot be written to costs no more than
-// asking again.
+// write keeps a schema for later runs, which ask again if the directory cannot be written to.
 func (r *Registry) write(id schema.ID, text schema.Text) {
 	if r.dir == "" {
 		return

@@ -177,8 +177,8 @@ func TestRealRegistry(t *testing.T) {
 	}
 }
 
-// A registry that is away is asked again after a pause that doubles, and for nothing else
-// meanwhile; one that does not know a schema is asked for others.
+// A registry that is away is asked again after a pause that doubles, and for nothing else in the
+// meantime; one that does not know a schema is asked for others.
 func TestUnavailable(t *testing.T) {
 	var requests atomic.Int64
 	var status atomic.Int64

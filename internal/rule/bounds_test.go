@@ -17,7 +17,7 @@ func TestListOfRecordsIsNamed(t *testing.T) {
 	}
 }
 
-// Of several conditions of a detection one has to hold, and each mistake in them is named.
+// Of several conditions of a detection one must hold, and each mistake in them is named.
 func TestConditionsOfDetection(t *testing.T) {
 	text := "groups: [{name: g, rules: [{alert: A, match: " +
 		"{a: {x: 1}, b: {y: 2}, condition: [a, b]}}]}]\n"

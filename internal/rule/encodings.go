@@ -36,7 +36,7 @@ func windash(p string) []string {
 	return list
 }
 
-// isWord says whether a rune belongs to a word.
+// isWord reports whether a rune belongs to a word.
 func isWord(r rune) bool {
 	return r == '_' || r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }

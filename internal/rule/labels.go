@@ -18,7 +18,7 @@ var (
 	movingFields = []string{"State", "Severity", "End", "Late", "Current", "Peak", "Duration"}
 )
 
-// LabelsAtFiring says whether a label of the rule reads what is known only when the alert fires,
+// LabelsAtFiring reports whether a label of the rule reads what is known only when the alert fires,
 // such as the value. Such labels are those of the moment at which it fires, for as long as it
 // lives.
 func (r *Rule) LabelsAtFiring() bool {

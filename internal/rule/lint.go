@@ -256,7 +256,7 @@ func (l *linter) shortFor(r *Rule) {
 	}
 }
 
-// Absence says whether a rule can hold without a single log: if one of its comparisons asks for
+// Absence reports whether a rule can hold without a single log: if one of its comparisons asks for
 // little of a count.
 func (r *Rule) Absence() bool {
 	return slices.ContainsFunc(comparisons(r.When), func(b *Binary) bool {
@@ -411,7 +411,7 @@ func (l *linter) neverActive(r *Rule) {
 	}
 }
 
-// opens says whether there is an instant within the interval from 2020 to 2050: for one of its
+// opens reports whether there is an instant within the interval from 2020 to 2050: for one of its
 // members, a day that fits, and an hour.
 func (i interval) opens() bool {
 	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool {
@@ -520,7 +520,7 @@ func (l *linter) foreignOperator(r *Rule) {
 	})
 }
 
-// looksLikeQuery says whether a text would compare fields and nothing else, were it a query.
+// looksLikeQuery reports whether a text would compare fields and nothing else, were it a query.
 func looksLikeQuery(text string) bool {
 	q, err := ParseQuery(text)
 	if err != nil {

@@ -15,8 +15,8 @@ func (l *linter) holdsWithoutLogs(r *Rule) {
 	}
 }
 
-// holdsEmpty says whether a condition, or its negation, holds for a group that is known and has no
-// logs. A comparison that asks for silence, such as count() < 5, is meant and does not count.
+// holdsEmpty reports whether a condition, or its negation, holds for a group that is known and has
+// no logs. A comparison that asks for silence, such as count() < 5, is meant and does not count.
 func holdsEmpty(c Condition, negated bool) bool {
 	switch c := c.(type) {
 	case *Unary:
@@ -36,7 +36,7 @@ func holdsEmpty(c Condition, negated bool) bool {
 	return negated // firing()
 }
 
-// asksForSilence says whether a comparison holds a number of logs to a constant that nothing
+// asksForSilence reports whether a comparison holds a number of logs to a constant that nothing
 // reaches.
 func asksForSilence(b *Binary) bool {
 	call := func(c Condition) bool {

@@ -10,8 +10,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// labelTemplate: labels identify an alert while it lives, so what changes meanwhile stays as it
-// was.
+// labelTemplate: labels identify an alert while it lives, so what changes in the meantime stays as
+// it was.
 func (l *linter) labelTemplate(r *Rule) {
 	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
 		for _, field := range dataFields(r.Labels[name]) {

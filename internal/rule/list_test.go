@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A list is in the rule file, in a file beside it, or in a topic, whose keys another package has
-// to give.
+// A list is in the rule file, in a file beside it, or in a topic, whose keys another package must
+// give.
 func TestLists(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "hosts.txt", "# ours\nweb-1\n\n  web-2  \n")

@@ -23,7 +23,7 @@ type mapReader struct {
 
 	// fields returns what a field's name stands for; several are alternatives.
 	fields func(name string) []string
-	// sigma is set within a detection, whose values are nothing but texts and numbers.
+	// sigma is set within a detection, whose values are only texts and numbers.
 	sigma bool
 	// of the detection that was read
 	selections map[string]Query

@@ -60,7 +60,7 @@ func parseConditionOver(
 	return c, nil
 }
 
-// isTruth says whether a condition yields truth rather than a number.
+// isTruth reports whether a condition yields truth rather than a number.
 func isTruth(c Condition) bool {
 	switch c := c.(type) {
 	case *Binary:
@@ -91,7 +91,7 @@ func fieldUnit(n *Number) *Number {
 	return &Number{value, n.Text}
 }
 
-// ofField says whether a number has the unit of a field's values.
+// ofField reports whether a number has the unit of a field's values.
 func ofField(c Condition) bool {
 	switch c := c.(type) {
 	case *Call:
@@ -474,8 +474,8 @@ func (p *conditionParser) arguments() ([]argument, error) {
 	return nil, p.fail(open, `"(" is never closed`, `add ")"`)
 }
 
-// regexpBegins says whether a slash begins a regular expression: at the start of a term, or right
-// after its field. The slash of an IPv6 network comes after another colon.
+// regexpBegins reports whether a slash begins a regular expression: at the start of a term, or
+// right after its field. The slash of an IPv6 network comes after another colon.
 func (p *conditionParser) regexpBegins() bool {
 	start := strings.LastIndexAny(p.text[:p.i], "( \t\r\n,") + 1
 	term := p.text[start:p.i]

@@ -226,7 +226,7 @@ func (p *queryParser) primary(field string, depth int) (Query, error) {
 	return p.value(name, at)
 }
 
-// wordsFollow says whether field~words comes next.
+// wordsFollow reports whether field~words comes next.
 func (p *queryParser) wordsFollow(name string) bool {
 	if name == "" || strings.ContainsAny(name, "=!") || p.i+1 >= len(p.text) || p.text[p.i] != '~' {
 		return false
@@ -328,7 +328,7 @@ func (p *queryParser) quoted(delim byte) (string, error) {
 	return "", p.fail(at, fmt.Sprintf("%q is never closed", delim), "")
 }
 
-// closed says whether the delimiter that comes next is closed.
+// closed reports whether the delimiter that comes next is closed.
 func (p *queryParser) closed(delim byte) bool {
 	rest := *p
 	_, err := rest.quoted(delim)
@@ -392,7 +392,7 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	return compareLeaf(leaf, op, text, start)
 }
 
-// regexp reads /re/ or /re/i. In a field, something like /a/b that goes on after its flags is a
+// regexp reads /re/ or /re/i. In a field, something like /a/b that continues after its flags is a
 // path.
 func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	start := p.i
@@ -435,7 +435,7 @@ var (
 		`(?i)path|ur[il]|route|endpoint|file|dir|target|mount|resource|location`)
 )
 
-// isText says whether a field is one of the text fields, in which a value need only occur.
+// isText reports whether a field is one of the text fields, in which a value need only occur.
 func isText(field string) bool {
 	switch field {
 	case "", AnyField, "message", "raw", "line", "stack":
@@ -479,7 +479,7 @@ func setPattern(leaf *Leaf, pattern string) {
 	}
 }
 
-// escaped says whether an odd number of backslashes is before a byte.
+// escaped reports whether an odd number of backslashes is before a byte.
 func escaped(text string, at int) bool {
 	n := 0
 	for n < at && text[at-1-n] == '\\' {
@@ -534,7 +534,7 @@ func quotePattern(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`).Replace(text)
 }
 
-// hasWildcard says whether a pattern is more than a text.
+// hasWildcard reports whether a pattern is more than a text.
 func hasWildcard(pattern string) bool {
 	for i := 0; i < len(pattern); i++ {
 		switch pattern[i] {

@@ -70,7 +70,7 @@ type Range struct {
 	OpenMin, OpenMax bool // the bound itself does not belong to the range
 }
 
-// Contains says whether v lies in the range.
+// Contains reports whether v lies in the range.
 func (r Range) Contains(v float64) bool {
 	return (v > r.Min || v == r.Min && !r.OpenMin) && (v < r.Max || v == r.Max && !r.OpenMax)
 }

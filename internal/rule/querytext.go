@@ -74,7 +74,7 @@ func writeMember(b *strings.Builder, q Query) error {
 	return writeQuery(b, q)
 }
 
-// isUnknown says whether a query is that a log has no level.
+// isUnknown reports whether a query is that a log has no level.
 func isUnknown(q Query) bool {
 	l, ok := q.(*Leaf)
 	return ok && l.Field == "level" && l.Op == OpEqual && l.Text == "UNKNOWN" && l.Cased
@@ -220,7 +220,7 @@ func escapePattern(pattern string) string {
 	return b.String()
 }
 
-// sameLeaf says whether a query is a leaf with the same meaning.
+// sameLeaf reports whether a query is a leaf with the same meaning.
 func sameLeaf(q Query, l *Leaf) bool {
 	read, ok := q.(*Leaf)
 	if !ok || (read.Regexp == nil) != (l.Regexp == nil) ||

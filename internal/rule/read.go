@@ -501,7 +501,7 @@ func (r *reader) notifyLimit(n *yaml.Node) (limit NotifyLimit) {
 		r.Fail(
 			n,
 			"write it as 10 per 1h",
-			"notify_limit %q is no number of alerts in a time",
+			"notify_limit %q is not a number of alerts in a time",
 			n.Value,
 		)
 		return limit

@@ -63,7 +63,7 @@ func (r *reader) known() map[string]definedNames {
 	}
 }
 
-// resolveOnce reports the references once, and says whether documents were left out.
+// resolveOnce reports the references once, and whether documents were left out.
 func (r *reader) resolveOnce() (left bool) {
 	missing, defined, hinted := map[int]bool{}, r.known(), 0
 	for _, ref := range r.refs {

@@ -36,7 +36,7 @@ type Rule struct {
 	Sources       []string // further sources of the same rule
 	Extract       []decode.Extraction
 	Match         Query     // nil matches every log of the source
-	MatchText     string    // as written, for people
+	MatchText     string    // as written, for users
 	When          Condition // nil: any match
 	WhenText      string
 	Window        time.Duration // sliding; 5 m by default
@@ -126,7 +126,7 @@ type LabelOf struct {
 }
 
 // FieldsIn are the fields that may hold the label's value in one log: with Of those of the first
-// selection that the log matches, none if it matches none. holds says whether the log matches a
+// selection that the log matches, none if it matches none. holds reports whether the log matches a
 // query.
 func (l *Label) FieldsIn(holds func(Query) bool) []string {
 	if len(l.Of) == 0 {
@@ -170,7 +170,7 @@ type Activity struct {
 	Not      bool
 }
 
-// NotifyLimit is how many alerts of a rule are notified in a time. Zero is no limit.
+// NotifyLimit is how many alerts of a rule are notified in a time. Zero means no limit.
 type NotifyLimit struct {
 	Count int
 	Per   time.Duration

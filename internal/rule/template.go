@@ -60,7 +60,7 @@ func (c *templateCheck) fail(hint, format string, args ...any) {
 	}
 }
 
-// list checks nodes in so many ranges; root says whether the dot is the alert.
+// list checks nodes in so many ranges; root reports whether the dot is the alert.
 func (c *templateCheck) list(l *parse.ListNode, depth int, root bool) {
 	if l == nil {
 		return
@@ -94,7 +94,7 @@ func (c *templateCheck) list(l *parse.ListNode, depth int, root bool) {
 	}
 }
 
-// ranged says whether a pipeline is a part of the alert that is a list.
+// ranged reports whether a pipeline is a part of the alert that is a list.
 func ranged(p *parse.PipeNode, root bool) bool {
 	if len(p.Cmds) != 1 {
 		return false

@@ -92,7 +92,7 @@ type backtestRun struct {
 	decoder *decode.Decoder
 	opening []decode.Sample // of a file, held back until there are enough to determine its time
 	opened  bool
-	// that of the file, if its logs belie the one that it was said to have
+	// that of the file, if its logs are in another format than it was said to have
 	clock      time.Time
 	batch      []models.Record // of one partition, not scanned yet
 	last       time.Time       // of the last record

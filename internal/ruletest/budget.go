@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Budget is how often people may be paged.
+// Budget is how often users may be paged.
 type Budget struct {
 	Alerts float64
 	Per    time.Duration
@@ -28,8 +28,8 @@ func ParseBudget(text string) (Budget, error) {
 	return Budget{alerts, per}, nil
 }
 
-// Exceeded says whether that many alerts within that time are too many. Less than one period counts
-// as a whole one, so that a short file is not held to a fraction of an alert.
+// Exceeded reports whether that many alerts within that time are too many. Less than one period
+// counts as a whole one, so that a short file is not held to a fraction of an alert.
 func (b Budget) Exceeded(alerts int, within time.Duration) bool {
 	periods := max(1, within.Seconds()/b.Per.Seconds())
 	return float64(alerts) > b.Alerts*periods

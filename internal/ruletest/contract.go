@@ -23,8 +23,8 @@ type Contract struct {
 	Line        int     `yaml:"-"`
 }
 
-// Bound is how often an alert has to fire, or one time at which it has to. Without numbers and
-// times it has to fire at all.
+// Bound is how often an alert must fire, or one time at which it must. Without numbers and times it
+// must fire at all.
 type Bound struct {
 	Alert    string            `yaml:"alert"`
 	Labels   map[string]string `yaml:"labels"` // that the alert has, among others

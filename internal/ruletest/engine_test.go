@@ -18,7 +18,7 @@ const (
 )
 
 // counter is the smallest engine that is worth a test: more than ten errors of a service within
-// five minutes. Its flaws are those that tests have to find.
+// five minutes. Its flaws are those that tests must find.
 type counter struct {
 	emit    func(models.Alert)
 	state   map[string]*counted

@@ -58,7 +58,7 @@ type since struct {
 	snapshot  cluster.Snapshot
 	positions cluster.Positions
 	events    []event
-	decided   []string // meanwhile
+	decided   []string // in the meantime
 }
 
 // event is a frame, or that time has passed.
@@ -369,7 +369,7 @@ func TestLawsByFrames(t *testing.T) {
 }
 
 // A member that joins from a snapshot, wherever that was taken, and applies the frames after it,
-// decides what the others have decided since, and goes on as they do.
+// decides what the others have decided since, and continues as they do.
 func TestLawsByFramesFromSnapshots(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {

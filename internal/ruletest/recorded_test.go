@@ -9,7 +9,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// A record has to have the value that a test expects, at the instant that it names.
+// A record must have the value that a test expects, at the instant that it names.
 func TestValuesOfRecords(t *testing.T) {
 	set, err := rule.Read("shop.rules.yml", []byte(`
 groups:

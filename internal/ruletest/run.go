@@ -81,7 +81,7 @@ func (s *Script) Run(f Factory, o Options) []Result {
 	return results
 }
 
-// run runs a test as it is written, and then in the other ways that have to give the same.
+// run runs a test as it is written, and then in the other ways that must give the same.
 func (t *Test) run(file string, members Members, f Factory, o Options) []string {
 	if f.Lists != nil {
 		var err error
@@ -224,7 +224,7 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) 
 		}
 	}
 	horizon := t.horizon(list)
-	// the watermark has to pass the horizon
+	// the watermark must pass the horizon
 	s.engine.Advance(horizon.Add(max(f.Lateness, f.MostLateness)+1), s.progress)
 	s.outcome.alerts = slices.DeleteFunc(s.outcome.alerts, func(a models.Alert) bool {
 		return a.At.After(horizon)
@@ -290,7 +290,7 @@ func (s *simulation) record(a *arrival) error {
 	return nil
 }
 
-// crash saves, forgets the engine, and goes on with a new one.
+// crash saves, forgets the engine, and continues with a new one.
 func (s *simulation) crash(full bool) error {
 	s.engine.Save(full, func(key, value []byte) {
 		s.state[string(key)] = bytes.Clone(value)

@@ -1,5 +1,5 @@
 // Package ruletest shows what rules do, with the engine that runs in production and without Kafka:
-// scripts say which logs arrive when, and which alerts have to come of them; a backtest says which
+// scripts say which logs arrive when, and which alerts must come of them; a backtest says which
 // alerts the logs of a file would have raised.
 //
 // All times are event times. A script's clock starts when it says and moves with its logs, so hours
@@ -53,7 +53,7 @@ type rulesPart struct {
 	LintIgnore    yaml.Node `yaml:"lint_ignore"`
 }
 
-// Test is some logs, and the alerts that have to come of them.
+// Test is some logs, and the alerts that must come of them.
 type Test struct {
 	Name  string    `yaml:"name"`
 	Start time.Time `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
@@ -81,7 +81,7 @@ type Log struct {
 	Partition int32          `yaml:"partition"`
 }
 
-// Expectation is an alert that has to fire, or the value that a record has to have.
+// Expectation is an alert that must fire, or the value that a record must have.
 type Expectation struct {
 	Alert    string            `yaml:"alert"`
 	Record   string            `yaml:"record"`   // instead of alert

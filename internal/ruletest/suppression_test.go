@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A suppression that begins at the very instant at which another one ends goes on muting, and the
-// engine goes on.
+// A suppression that begins at the very instant at which another one ends continues muting, and the
+// engine continues.
 func TestSuppressionsThatMeet(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "meet.rules.yml")
 	text := `version: 1

@@ -81,7 +81,7 @@ func Clip(text string, n int) string {
 	return text
 }
 
-// ClipLine is Clip of Line. It looks at no more of a long text than it may have to show.
+// ClipLine is Clip of Line. It looks at no more of a long text than it may must show.
 func ClipLine(text string, n int) string {
 	if most := (n + 1) * utf8.UTFMax; len(text) > most {
 		text = text[:most] // too many characters still, and the last of them is cut off
@@ -184,7 +184,7 @@ func symbol(c rune) bool {
 
 // hides reports whether a character beyond ASCII takes no room or changes how others are shown: C1
 // controls, formats such as bidirectional marks and zero-width characters, separators of lines,
-// fillers, variation selectors, private use and what is no character.
+// fillers, variation selectors, private use and what is not a character.
 func hides(c rune) bool {
 	switch {
 	case c < 0x80:

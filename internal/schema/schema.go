@@ -42,7 +42,7 @@ const (
 	JSON          // the value is JSON, whatever the schema says
 )
 
-// String returns the word for people.
+// String returns the word for users.
 func (k Kind) String() string { return [...]string{"", "avro", "protobuf", "json"}[k] }
 
 // ID is the name of a schema in a registry: a number, or the GUID by which newer clients name it in

@@ -59,7 +59,7 @@ func reuse[T any](last []T, small int) []T {
 	return last[:0]
 }
 
-// Full says whether the checkpoint has to hold everything.
+// Full reports whether the checkpoint must hold everything.
 func (c *Checkpoint) Full() bool { return c.full }
 
 // SetFull makes the checkpoint a full one: state and positions that are not in it will be gone.

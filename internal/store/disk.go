@@ -117,7 +117,7 @@ func (disk) SyncDir(dir string) error { return atomicfile.SyncDir(dir) }
 func isFull(err error) bool     { return errors.Is(err, syscall.ENOSPC) }
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
-// Lock takes the lock of a store's directory, which has to exist. It fails while a process uses it.
+// Lock takes the lock of a store's directory, which must exist. It fails while a process uses it.
 func Lock(dir string) (unlock func() error, err error) { return disk{}.Lock(dir) }
 
 // errLocked is the error of a directory that another process uses.

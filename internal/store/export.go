@@ -8,11 +8,11 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ErrBusy is the error of an export that has to be tried again: files are being merged, or there is
+// ErrBusy is the error of an export that must be tried again: files are being merged, or there is
 // no checkpoint that could be exported.
 var ErrBusy = errors.New("no checkpoint can be exported now")
 
-// Export is the last committed checkpoint, to be read while commits go on.
+// Export is the last committed checkpoint, to be read while commits continue.
 type Export struct {
 	Positions map[Source]Position
 	History   []models.Alert // the last transitions, newest last
@@ -21,8 +21,8 @@ type Export struct {
 	snapshot, last uint64
 }
 
-// Export returns the last committed checkpoint. Commits go on in a new log meanwhile, and nothing
-// is merged until the export is closed.
+// Export returns the last committed checkpoint. Commits continue in a new log in the meantime, and
+// nothing is merged until the export is closed.
 func (s *Store) Export() (*Export, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (x *Export) Close() {
 
 // Import replaces everything in the store by what state puts, as one commit: when it fails, the
 // store is as it was. Each key is put once. No transition waits for delivery afterwards. state may
-// take its time: the store is not locked meanwhile.
+// take its time: the store is not locked in the meantime.
 func (s *Store) Import(
 	positions map[Source]Position,
 	history []models.Alert,

@@ -30,8 +30,8 @@ func exported(t *testing.T, from *life, to *Store) (want content, err error) {
 	})
 }
 
-// An export is the checkpoint that was the last one, whatever is committed meanwhile, and a store
-// that imports it holds that and nothing else.
+// An export is the checkpoint that was the last one, whatever is committed in the meantime, and a
+// store that imports it holds that and nothing else.
 func TestImportHoldsWhatWasExported(t *testing.T) {
 	for _, commits := range []int{1, 2, 30} {
 		t.Run(fmt.Sprint(commits), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestImportHoldsWhatWasExported(t *testing.T) {
 				t.Errorf("%d transitions in the history, want %d", n, commits)
 			}
 			b.want, b.step = want, 100
-			for range 20 { // it goes on from there
+			for range 20 { // it continues from there
 				if err := b.commit(); err != nil {
 					t.Fatal(err)
 				}
@@ -109,7 +109,7 @@ func TestImportIsAllOrNothing(t *testing.T) {
 }
 
 // The store answers while an import reads its source, which may take long; another import or export
-// has to wait.
+// must wait.
 func TestStoreAnswersDuringImport(t *testing.T) {
 	b := newLife(mustOpen(t, newMemory(), Options{}))
 	if err := b.commit(); err != nil {

@@ -37,7 +37,7 @@ func newMemory() *memory {
 	return &memory{names: map[string]*memoryFile{}, lasting: map[string]*memoryFile{}}
 }
 
-// crashAt returns a memory that fails from its n-th operation on, for ever.
+// crashAt returns a memory that fails from its n-th operation on, forever.
 func crashAt(n int) *memory {
 	m := newMemory()
 	m.failFrom, m.failTo, m.err = n, 1<<62, errCrash

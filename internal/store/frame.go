@@ -208,9 +208,9 @@ type reader struct {
 // errTorn says that the file ends, or stops making sense, where a frame should be.
 var errTorn = errors.New("file is cut short")
 
-// newReader reads the header. It returns errTorn for a file that holds no more than a header, and
-// not a whole one: a header is on disk before anything is written behind it, so that is what a
-// crash leaves, while a bad header in a longer file is damage.
+// newReader reads the header. It returns errTorn for a file that holds at most a header, and not a
+// whole one: a header is on disk before anything is written behind it, so that is what a crash
+// leaves, while a bad header in a longer file is damage.
 func newReader(name string, in io.Reader, size int64, kind kind, number uint64) (*reader, error) {
 	r := &reader{name: name, in: bufio.NewReaderSize(in, 64<<10), size: size}
 	var h [headerSize]byte
@@ -286,8 +286,8 @@ func torn(err error) error {
 	return err
 }
 
-// laterCommit says whether b holds a whole frame of a commit beyond the given one. Every commit is
-// on disk before the next begins: where the frames of a commit do not read back although a later
+// laterCommit reports whether b holds a whole frame of a commit beyond the given one. Every commit
+// is on disk before the next begins: where the frames of a commit do not read back although a later
 // commit is there, it was not a crash that did it.
 func laterCommit(b []byte, salt uint32, commit uint64) bool {
 	for ; len(b) >= frameHeader; b = b[1:] {

@@ -304,8 +304,8 @@ func removeBefore(fs filesystem, dir string, snapshot uint64, logger *slog.Logge
 	}
 }
 
-// IsCorrupt says whether Open refused a directory because it does not read back as it was written.
-// A caller that can do without what is in it may move it away.
+// IsCorrupt reports whether Open refused a directory because it does not read back as it was
+// written. A caller that can do without what is in it may move it away.
 func IsCorrupt(err error) bool {
 	var d *corruption
 	return errors.As(err, &d)

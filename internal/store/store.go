@@ -13,7 +13,7 @@
 //
 // A commit appends what has changed to the newest log and waits until the disk has it. When the
 // logs have grown to a good part of the snapshot, a goroutine merges them into the next snapshot
-// while commits go on in a new log; the engine never has to save a million groups for that. A full
+// while commits continue in a new log; the engine never must save a million groups for that. A full
 // commit writes a snapshot at once. A snapshot appears under its name only when it is whole; of the
 // newest log, a commit cut short by a crash is dropped when the directory is opened. Anything else
 // that does not read back as it was written is damage, and damage is refused: a state that is wrong
@@ -74,8 +74,8 @@ func (o Options) withDefaults() Options {
 }
 
 // Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit, Load and
-// Import; the other methods may be called by any number of goroutines meanwhile, and those of the
-// outbox (Pending, Changed, Ack, History) never wait for the disk.
+// Import; the other methods may be called by any number of goroutines in the meantime, and those of
+// the outbox (Pending, Changed, Ack, History) never wait for the disk.
 type Store struct {
 	dir     string
 	fs      filesystem
@@ -88,7 +88,7 @@ type Store struct {
 	positions  map[Source]Position
 	checkpoint Checkpoint
 	commits    uint64 // number of the last commit
-	full       bool   // the next commit has to be a full one
+	full       bool   // the next commit must be a full one
 	reopen     bool   // the directory was removed, and is not there again yet
 	closed     bool
 
@@ -137,7 +137,7 @@ func open(dir string, opts Options, fs filesystem) (*Store, error) {
 	return s, nil
 }
 
-// Empty says whether the store holds no checkpoint yet.
+// Empty reports whether the store holds no checkpoint yet.
 func (s *Store) Empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,10 +147,10 @@ func (s *Store) Empty() bool {
 // Begin returns an empty checkpoint to be filled and committed. It is reused: only one is in use at
 // a time.
 //
-// When its Full method says so, the checkpoint has to hold all state and all positions, because
-// what is on disk cannot be built upon: nothing was committed yet, the last commit failed, or the
-// files were removed. The caller may also make any checkpoint full, for example after its rules
-// have changed.
+// When its Full method says so, the checkpoint must hold all state and all positions, because what
+// is on disk cannot be built upon: nothing was committed yet, the last commit failed, or the files
+// were removed. The caller may also make any checkpoint full, for example after its rules have
+// changed.
 func (s *Store) Begin() *Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +163,8 @@ func (s *Store) Begin() *Checkpoint {
 	return &s.checkpoint
 }
 
-// removed says whether a file of the last checkpoint is not there any more. A merge removes the old
-// snapshot itself.
+// removed reports whether a file of the last checkpoint is not there any more. A merge removes the
+// old snapshot itself.
 func (s *Store) removed() bool {
 	gone := func(kind kind, number uint64) bool {
 		return s.fs.Gone(filepath.Join(s.dir, kind.name(number)))
@@ -173,7 +173,7 @@ func (s *Store) removed() bool {
 		s.merging == nil && s.snapshot > 0 && gone(snapshotKind, s.snapshot)
 }
 
-// recreate makes the directory again and locks it. Another process may use it meanwhile.
+// recreate makes the directory again and locks it. Another process may use it in the meantime.
 func (s *Store) recreate() error {
 	if err := s.fs.MkdirAll(s.dir); err != nil {
 		return err
@@ -195,10 +195,10 @@ func (s *Store) recreate() error {
 // Commit writes the checkpoint and returns when the disk has it. The alerts appended to it then are
 // in the outbox.
 //
-// After an error, disk and positions are as they were before, and the next checkpoint has to be a
-// full one, which then covers the failed one as well. Only the alerts enter the outbox even so:
-// a full disk must not hold back notifications. They are written with the next commit that
-// succeeds; until then a crash repeats them.
+// After an error, disk and positions are as they were before, and the next checkpoint must be a
+// full one, which then covers the failed one as well. Only the alerts enter the outbox even so: a
+// full disk must not hold back notifications. They are written with the next commit that succeeds;
+// until then a crash repeats them.
 func (s *Store) Commit(c *Checkpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

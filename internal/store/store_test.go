@@ -285,7 +285,7 @@ func TestStateSurvivesKillAtAnyInstant(t *testing.T) {
 	}
 }
 
-// continues opens an image, wants it to hold one of the contents allowed, and goes on from there.
+// continues opens an image, wants it to hold one of the contents allowed, and continues from there.
 // Acknowledgements may be lost: only deliveries count that the image knows of.
 func continues(t *testing.T, what string, image *memory, allowed []content) {
 	t.Helper()

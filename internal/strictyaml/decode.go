@@ -17,7 +17,7 @@ import (
 )
 
 // Unmarshaler is a value that reads itself from a node. It reports mistakes with r.Fail; path names
-// the value for people, as in "kafka.brokers[0]".
+// the value for users, as in "kafka.brokers[0]".
 type Unmarshaler interface {
 	UnmarshalStrict(r *Reader, n *Node, path string)
 }
@@ -159,7 +159,7 @@ func (r *Reader) value(n *Node, v reflect.Value, path string) {
 	}
 }
 
-// Scalar says whether a node is a single value, and reports it if it is not.
+// Scalar reports whether a node is a single value, and reports it if it is not.
 func (r *Reader) Scalar(n *Node, path, want string) bool {
 	if n.Kind != yaml.ScalarNode {
 		r.failAt(n, path, "", "%s is expected, not a %s", want, Kind(n))

@@ -1,11 +1,11 @@
-// Package strictyaml reads YAML that people write: rule files, configuration, test scripts. Unlike
+// Package strictyaml reads YAML that users write: rule files, configuration, test scripts. Unlike
 // the YAML package's own decoder it knows the column of everything, reports all mistakes of a file
 // at once, refuses unknown and repeated keys, and notices what YAML takes away from a text without
 // an error: comments, anchors, tags.
 //
 // There are two ways to read a document. Decode fills a struct by its yaml tags. Mapping, Sequence,
 // Text and so on read it node by node; they report mistakes and return zero values for them, so
-// that a caller goes on and finds the other mistakes.
+// that a caller continues and finds the other mistakes.
 package strictyaml
 
 import (
@@ -55,7 +55,7 @@ const quoteQuery = "wrap the whole query in single quotes"
 const maxNodes = 1 << 18
 
 // Parse reads the text of a file and returns its root, or nil when there is none. An empty file is
-// no mistake of its own: it has no root and no problem.
+// not a mistake of its own: it has no root and no problem.
 func (r *Reader) Parse(data []byte) *Node {
 	root, err := parse(data)
 	if err != nil {
@@ -162,7 +162,7 @@ func (r *Reader) quote(text string) (string, []problem.Pos) {
 	return strings.Join(lines, "\n"), places
 }
 
-// readable says whether YAML reads a value on a line as what its author sees.
+// readable reports whether YAML reads a value on a line as what its author sees.
 func readable(value string) bool {
 	switch value[0] {
 	case '"', '\'':
@@ -318,8 +318,8 @@ func (r *Reader) Pairs(n *Node) map[string]string {
 	return pairs
 }
 
-// Whole says whether a scalar is a text that is all there. It reports an empty one with the given
-// hint, and one of which YAML took the end for a comment.
+// Whole reports whether a scalar is a text that is all there. It reports an empty one with the
+// given hint, and one of which YAML took the end for a comment.
 func (r *Reader) Whole(n *Node, hint string) bool {
 	switch {
 	case n.Kind != yaml.ScalarNode:
@@ -335,7 +335,7 @@ func (r *Reader) Whole(n *Node, hint string) bool {
 	return false
 }
 
-// IsNull says whether a node is YAML's null.
+// IsNull reports whether a node is YAML's null.
 func IsNull(n *Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // Kind names what a node is.

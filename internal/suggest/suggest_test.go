@@ -218,8 +218,8 @@ func TestProposalsPassTheirTests(t *testing.T) {
 	}
 }
 
-// Rules that a client was shown one by one are the same rule file when they are joined. What is no
-// rule is refused.
+// Rules that a client was shown one by one are the same rule file when they are joined. What is not
+// a rule is refused.
 func TestJoinRules(t *testing.T) {
 	s := newSample(t)
 	s.every(10*time.Second, 0, time.Hour, log{"level": "ERROR", "service": "pay", "message": "m"})

@@ -212,7 +212,7 @@ func TestValues(t *testing.T) {
 	low := firing
 	low.Threshold = "< 100"
 	f(low, alertValues{11, 11, 5})
-	page := firing // the severity rose meanwhile
+	page := firing // the severity rose in the meantime
 	page.At, page.Value = at(2), 40
 	want := alertValues{40, 11, 40}
 	if got := valuesOf(page, []models.Alert{firing, page}, nil); got != want {

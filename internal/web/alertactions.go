@@ -231,7 +231,7 @@ func (h *alertActions) bulkForm(w http.ResponseWriter, r *http.Request) error {
 		default:
 			err = badRequest("do: acknowledge or silence")
 		}
-		if err != nil && statusOf(err) != http.StatusConflict { // resolved meanwhile
+		if err != nil && statusOf(err) != http.StatusConflict { // resolved in the meantime
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 // cache keeps a value that is expensive to compute, for a multiple of the time that it took: with a
 // hundred thousand alerts, pages and streams would otherwise spend all their time on copying and
 // sorting. A value that took very long is computed in the background, and requests get the last one
-// meanwhile. Cheap values are always computed anew.
+// in the meantime. Cheap values are always computed anew.
 type cache[T any] struct {
 	least    time.Duration     // cheaper values are not kept
 	panicked func(problem any) // is called when a computation in the background panics

@@ -200,6 +200,6 @@ func TestLimitOfAlerts(t *testing.T) {
 		t.Errorf("%d of %d alerts", n, all)
 	}
 	if code, _ := do(s, "GET", "/api/v1/alerts?limit=many", ""); code != 400 {
-		t.Errorf("a limit that is no number is %d", code)
+		t.Errorf("a limit that is not a number is %d", code)
 	}
 }

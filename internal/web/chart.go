@@ -21,7 +21,7 @@ type chart struct {
 	ThresholdText string
 	Peak          float64 // y of the peak, where the line does not reach it; negative for none
 	PeakText      string
-	Coarse        bool   // the line has no more than the values at transitions
+	Coarse        bool   // the line has at most the values at transitions
 	Bands         []band // episodes
 	Ticks         []tickMark
 	Rows          []tickMark

@@ -72,7 +72,7 @@ var sinceChoices = []string{"5m", "15m", "1h", "6h", "24h", "7d"}
 // Choices are the time ranges of the page.
 func (exploreData) Choices() []string { return sinceChoices }
 
-// firstPaint is how long the page searches before it is sent; the script goes on.
+// firstPaint is how long the page searches before it is sent; the script continues.
 const firstPaint = 200 * time.Millisecond
 
 func (h *exploreHandlers) page(w http.ResponseWriter, r *http.Request) error {

@@ -145,7 +145,7 @@ func TestSearchRange(t *testing.T) {
 	}
 }
 
-// The page is sent after a moment with what was found; the script goes on.
+// The page is sent after a moment with what was found; the script continues.
 func TestExplorePageContinues(t *testing.T) {
 	f, o := newFake(t)
 	o.Logs = &manyLogs{fake: f}

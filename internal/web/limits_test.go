@@ -184,7 +184,7 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 }
 
-// A handler that panics is an error in the log and an answer, and the server goes on.
+// A handler that panics is an error in the log and an answer, and the server continues.
 func TestPanicsAreLogged(t *testing.T) {
 	var log bytes.Buffer
 	_, o := newFake(t)

@@ -74,7 +74,7 @@ func clientOf(r *http.Request) netip.Prefix {
 	return p
 }
 
-// try calls right to check a token and records the result, or returns how long the client has to
+// try calls right to check a token and records the result, or returns how long the client must
 // wait. It is atomic: of many concurrent requests, each sees the failures of those before it.
 func (l *loginLimiter) try(r *http.Request, right func() bool) time.Duration {
 	l.mu.Lock()
@@ -88,7 +88,7 @@ func (l *loginLimiter) try(r *http.Request, right func() bool) time.Duration {
 	return 0
 }
 
-// wait is how long a client has to wait before its next token is checked.
+// wait is how long a client must wait before its next token is checked.
 func (l *loginLimiter) wait(at netip.Prefix, now time.Time) time.Duration {
 	client := l.clients[at]
 	wait := time.Duration(0)
@@ -142,8 +142,7 @@ func (l *loginLimiter) client(at netip.Prefix, now time.Time) *loginClient {
 	return c
 }
 
-// refused answers a client that has to wait and returns true. Otherwise right has checked the
-// token.
+// refused answers a client that must wait and returns true. Otherwise right has checked the token.
 func (a *access) refused(w http.ResponseWriter, r *http.Request, right func() bool) bool {
 	wait := a.logins.try(r, right)
 	if wait == 0 {
@@ -198,7 +197,7 @@ type passwordCheck struct {
 	done     bool
 }
 
-// begin starts a check, or returns how long the client has to wait.
+// begin starts a check, or returns how long the client must wait.
 func (l *loginLimiter) begin(r *http.Request) (*passwordCheck, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -27,7 +27,7 @@ var pageSeverities = map[string]bool{
 	"sev1": true, "p1": true,
 }
 
-// IsPage says whether alerts of a severity page an on-call engineer: they have larger reserved
+// IsPage reports whether alerts of a severity page an on-call engineer: they have larger reserved
 // places in every bound.
 func IsPage(severity string) bool { return pageSeverities[strings.ToLower(severity)] }
 
@@ -40,11 +40,11 @@ type Alert struct {
 	// 1 for the first episode of this rule and group
 	Episode int64      `json:"episode"`
 	State   AlertState `json:"state"`
-	// why the state was entered, for people: "11 > 10 in 5m", "quiet for 5m"
+	// why the state was entered, human-readable: "11 > 10 in 5m", "quiet for 5m"
 	Reason string `json:"reason"`
 	// identify the alert: alertname, the rule's labels, the group's; never the value
 	Labels map[string]string `json:"labels"`
-	// for people: summary, description, links
+	// human-readable: summary, description, links
 	Annotations map[string]string `json:"annotations"`
 	// the left side of the deciding comparison: at the time of the transition; of an alert that is
 	// listed, now

@@ -35,7 +35,7 @@ type Header struct {
 type Rejection struct {
 	Record int    // index in the slice of records that was scanned
 	Reason string // a short constant word for metrics, such as "invalid_json"
-	Detail string // for people; bounded and free of control characters
+	Detail string // for users; bounded and free of control characters
 }
 
 // Progress says how far the reading of one partition has come. An engine that waits for time to

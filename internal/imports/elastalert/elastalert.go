@@ -38,7 +38,7 @@ var configKeys = []string{
 	"alert_time_limit",
 }
 
-// Recognizes says whether a file is a rule of ElastAlert or its config.yaml.
+// Recognizes reports whether a file is a rule of ElastAlert or its config.yaml.
 func (System) Recognizes(documents []*yaml.Node) bool {
 	return slices.ContainsFunc(
 		documents,
@@ -237,7 +237,7 @@ func (t *translator) rule(file string, root *yaml.Node) []*yaml.Node {
 // load follows imports and adds the settings of config.yaml.
 func (r *one) load() error {
 	if r.root.Kind != yaml.MappingNode {
-		return errors.New("it is no mapping of settings")
+		return errors.New("it is not a mapping of settings")
 	}
 	if err := r.follow(); err != nil {
 		return err
@@ -286,7 +286,7 @@ func (r *one) follow() error {
 		}
 		roots, err := imports.Read(imports.File{Name: name, Data: data})
 		if err != nil || len(roots) == 0 || roots[0].Kind != yaml.MappingNode {
-			return fmt.Errorf("it imports %s, which is no file of settings", name)
+			return fmt.Errorf("it imports %s, which is not a file of settings", name)
 		}
 		stack = append(stack, imports.Values(roots[0], "import")...)
 		rule = withDefaults(rule, withFilters(without(roots[0], "import"), rule))
@@ -356,7 +356,7 @@ func (r *one) duration(key string) (time.Duration, error) {
 		return 0, nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return 0, fmt.Errorf("%s is no duration; they are written as {minutes: 5}", key)
+		return 0, fmt.Errorf("%s is not a duration; they are written as {minutes: 5}", key)
 	}
 	units := map[string]time.Duration{
 		"milliseconds": time.Millisecond, "seconds": time.Second, "minutes": time.Minute,
@@ -369,7 +369,7 @@ func (r *one) duration(key string) (time.Duration, error) {
 		v, err := strconv.ParseFloat(n.Content[i+1].Value, 64)
 		if !ok || err != nil || v < 0 || v > 1e9 {
 			return 0, fmt.Errorf(
-				"%s: %s of %q is no duration",
+				"%s: %s of %q is not a duration",
 				key,
 				n.Content[i].Value,
 				n.Content[i+1].Value,
@@ -391,7 +391,7 @@ func (r *one) number(key string) (string, bool, error) {
 	}
 	v, err := strconv.ParseFloat(n.Value, 64)
 	if err != nil {
-		return "", false, fmt.Errorf("%s is no number: %q", key, n.Value)
+		return "", false, fmt.Errorf("%s is not a number: %q", key, n.Value)
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64), true, nil
 }

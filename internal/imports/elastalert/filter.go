@@ -524,14 +524,14 @@ func isWordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode
 
 func escapeExpression(text string) string { return regexp.QuoteMeta(text) }
 
-// token says whether a text is one word as an index has it: in lower case.
+// token reports whether a text is one word as an index has it: in lower case.
 func token(text string) bool {
 	list := split(text)
 	return len(list) == 1 && list[0] == text && strings.ToLower(text) == text
 }
 
-// meta says whether a field is one of the index and not of the log, with a remark that it is left
-// out.
+// meta reports whether a field is one of the index and not of the log, with a remark that it is
+// left out.
 func (f *filters) meta(name string) bool {
 	if name != "_type" && name != "_index" && name != "_id" {
 		return false
@@ -630,7 +630,7 @@ func (f *filters) wildcard(name, pattern string, lowered, anyCase bool) (rule.Qu
 			), nil
 		}
 	case numeric, date:
-		return nil, fmt.Errorf("field %s is no text, and has no patterns", name)
+		return nil, fmt.Errorf("field %s is not a text, and has no patterns", name)
 	}
 	if t.kind == keyword && !anyCase {
 		return expression(t.name, "(?s)^"+globExpression(pattern, ".")+"$")

@@ -7,8 +7,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// The parser of Lucene's query strings. It follows Lucene's classic parser, whose and and or are no
-// operators with a precedence: they say of the clauses beside them whether these must hold.
+// The parser of Lucene's query strings. It follows Lucene's classic parser, whose and and or are
+// not operators with a precedence: they say of the clauses beside them whether these must hold.
 
 // maxDepth bounds the nesting of filters and query strings.
 const maxDepth = 80
@@ -193,7 +193,7 @@ func (p *luceneParser) name() (string, bool) {
 	return strings.ReplaceAll(text, `\`, ""), true
 }
 
-// term takes an unquoted term, with its escapes. wild says whether it has wildcards.
+// term takes an unquoted term, with its escapes. wild reports whether it has wildcards.
 func (p *luceneParser) term(stop string) (text string, wild bool) {
 	start := p.i
 	for p.i < len(p.text) {
@@ -288,7 +288,7 @@ func (p *luceneParser) each(
 	return anyOf(list...), nil
 }
 
-// cutSuffixes cuts a boost from a term, and says whether it is a fuzzy one.
+// cutSuffixes cuts a boost from a term, and reports whether it is a fuzzy one.
 func cutSuffixes(text string) (string, bool) {
 	if i := strings.LastIndexByte(text, '^'); i > 0 && text[i-1] != '\\' {
 		text = text[:i]

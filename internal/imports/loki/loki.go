@@ -22,7 +22,7 @@ type System struct{}
 // Name is loki.
 func (System) Name() string { return "loki" }
 
-// Recognizes says whether a file has rules with expr that are not of VictoriaLogs.
+// Recognizes reports whether a file has rules with expr that are not of VictoriaLogs.
 func (System) Recognizes(documents []*yaml.Node) bool {
 	rules := ruler.Rules("", documents)
 	return slices.ContainsFunc(rules, func(r ruler.Rule) bool { return r.Type != "vlogs" })

@@ -61,7 +61,7 @@ type number struct {
 // count is a count of logs within a number.
 type count struct {
 	text    string
-	divides bool // nothing but a denominator, so that 0 makes the number undefined
+	divides bool // only a denominator, so that 0 makes the number undefined
 }
 
 // lower translates the query of a rule.
@@ -281,7 +281,7 @@ func folded(op string, left, right truth) (truth, error) {
 	return truth{}, errors.New("a side is a constant, so the rule never fires")
 }
 
-// valueShown says whether a text of the rule shows the value.
+// valueShown reports whether a text of the rule shows the value.
 func (l *lowering) valueShown() bool {
 	for _, n := range []interface{ contains(string) bool }{
 		node{l.rule.Annotations}, node{l.rule.Labels},
@@ -549,7 +549,7 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 	return number{}, fmt.Errorf("%s() over other aggregations is not translated", a.Func)
 }
 
-// zeroOf says whether a query is the constant 0.
+// zeroOf reports whether a query is the constant 0.
 func zeroOf(e logql.Expr) bool {
 	n, ok := e.(*logql.Number)
 	return ok && n.Value == 0
@@ -566,7 +566,7 @@ func counted(name string) bool {
 
 func hasUnwrap(r *logql.Range) bool { return r.Unwrap != nil }
 
-// agrees says whether an aggregation of a function of each stream is the function of all lines.
+// agrees reports whether an aggregation of a function of each stream is the function of all lines.
 func agrees(outer, inner string) bool {
 	switch outer {
 	case "sum":

@@ -48,7 +48,7 @@ func (p *pipeline) field(name string) string {
 	return p.stream(name)
 }
 
-// gone says whether drop or keep has removed a label.
+// gone reports whether drop or keep has removed a label.
 func (p *pipeline) gone(name string) bool {
 	return slices.Contains(p.dropped, name) || p.kept != nil && !slices.Contains(p.kept, name)
 }
@@ -250,10 +250,10 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 	return nil, nil
 }
 
-// copied is a template that is nothing but a label.
+// copied is a template that is only a label.
 var copied = regexp.MustCompile(`^\{\{-?\s*\.([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}$`)
 
-// rejects says whether a line without the labels that a filter names never passes it.
+// rejects reports whether a line without the labels that a filter names never passes it.
 func rejects(p logql.Predicate) bool {
 	switch p := p.(type) {
 	case *logql.Joint:

@@ -307,7 +307,7 @@ func ByName(name, field string) string {
 	return name + "=" + field
 }
 
-// groups says whether a label is one of the groups.
+// groups reports whether a label is one of the groups.
 func (t *Translation) groups(name string) bool {
 	return slices.ContainsFunc(t.By, func(by string) bool {
 		label, _, _ := strings.Cut(by, "=")
@@ -315,7 +315,7 @@ func (t *Translation) groups(name string) bool {
 	})
 }
 
-// repeats says whether the text of a label is that of the group's label of the same name.
+// repeats reports whether the text of a label is that of the group's label of the same name.
 func repeats(name, text string) bool {
 	inner, ok := strings.CutPrefix(strings.TrimSpace(text), "{{")
 	inner, closed := strings.CutSuffix(inner, "}}")

@@ -143,8 +143,8 @@ func (c *correlation) counted(r *document) (fold, bool) {
 	return f, f.times >= 1 && f.of != nil && f.of.correlation == nil
 }
 
-// folded says whether all correlations that refer to a chained one count its events instead of its
-// alerts.
+// folded reports whether all correlations that refer to a chained one count its events instead of
+// its alerts.
 func (t *Translation) folded(d *document) bool {
 	for _, above := range d.above {
 		c := t.correlationOf(above, above.correlation)
@@ -161,7 +161,7 @@ func (t *Translation) folded(d *document) bool {
 	return true
 }
 
-// circular says whether a correlation refers to one of those above it.
+// circular reports whether a correlation refers to one of those above it.
 func (t *Translation) circular(d *document, above []*document) bool {
 	if slices.Contains(above, d) {
 		return true
@@ -441,7 +441,7 @@ func (c *correlation) when(terms map[*document]string) (string, error) {
 		}
 		value := condition.Content[i+1].Value
 		if _, err := strconv.ParseFloat(value, 64); err != nil {
-			return "", fmt.Errorf("%q is no number to compare with", value)
+			return "", fmt.Errorf("%q is not a number to compare with", value)
 		}
 		parts = append(parts, number+" "+op+" "+value)
 	}
@@ -641,7 +641,7 @@ func (p *expression) one(depth int) (string, error) {
 	p.words = p.words[1:]
 	term, ok := p.terms[p.c.t.byName[name]]
 	if !ok {
-		return "", fmt.Errorf("its condition names %q, which is no rule", name)
+		return "", fmt.Errorf("its condition names %q, which is not a rule", name)
 	}
 	if !p.not {
 		return term, nil

@@ -165,7 +165,7 @@ func TestCorrelationsThatAreRefused(t *testing.T) {
 	f(c("a", "type: magic, rules: [ok], condition: {gte: 1}"), `type "magic" are not supported`)
 	f(c("a", "type: temporal, rules: [ok], condition: ok and gone"),
 		`rule "gone", which it refers to, is not among the files`)
-	f(c("a", "type: event_count, rules: [ok], condition: {gte: many}"), "is no number")
+	f(c("a", "type: event_count, rules: [ok], condition: {gte: many}"), "is not a number")
 	f("title: a\ncorrelation: {type: temporal, rules: [ok], timespan: 1M}", "months differ")
 }
 

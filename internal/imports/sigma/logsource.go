@@ -18,13 +18,13 @@ type Source struct {
 	Match    *yaml.Node // a selection over the log's own fields; nil for every log
 }
 
-// fits says whether a rule's logsource is that of s.
+// fits reports whether a rule's logsource is that of s.
 func (s *Source) fits(l *logsource) bool {
 	same := func(want, got string) bool { return want == "" || strings.EqualFold(want, got) }
 	return same(s.Product, l.product) && same(s.Category, l.category) && same(s.Service, l.service)
 }
 
-// covers says whether the logs of another logsource are among those of l.
+// covers reports whether the logs of another logsource are among those of l.
 func (l *logsource) covers(other logsource) bool {
 	s := Source{Product: l.product, Category: l.category, Service: l.service}
 	return s.fits(&other)

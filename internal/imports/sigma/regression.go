@@ -67,7 +67,7 @@ func readRegression(name string) (r Regression, err error) {
 	}
 	documents, err := imports.Read(imports.File{Name: name, Data: data})
 	if err != nil || len(documents) == 0 {
-		return r, errors.Join(err, errors.New("it is no regression test"))
+		return r, errors.Join(err, errors.New("it is not a regression test"))
 	}
 	r.File = name
 	absolute, err := filepath.Abs(name)
@@ -210,7 +210,7 @@ func findRules(root string, ids map[string]bool, files map[string]imports.File) 
 	})
 }
 
-// run holds a rule against the events of a test, and says what is wrong.
+// run evaluates a rule over the events of a test, and returns what is wrong.
 func (t *RegressionTest) run(r *rule.Rule) (failures []string) {
 	events, err := readEvents(t.Events)
 	if err != nil {

@@ -73,7 +73,7 @@ type System struct{ Options Options }
 // Name is "sigma".
 func (System) Name() string { return "sigma" }
 
-// Recognizes says whether a file has rules of Sigma, or is a pipeline of pySigma.
+// Recognizes reports whether a file has rules of Sigma, or is a pipeline of pySigma.
 func (System) Recognizes(documents []*yaml.Node) bool {
 	return slices.ContainsFunc(documents, func(n *yaml.Node) bool {
 		for _, key := range []string{"detection", "correlation", "transformations", "filter"} {
@@ -611,7 +611,7 @@ func (t *Translation) detection(d *document) (*yaml.Node, error) {
 	return ownFields(det), nil
 }
 
-// maxValues bounds the fields and values of one detection: the largest that people have written has
+// maxValues bounds the fields and values of one detection: the largest that users have written has
 // some thousands.
 const maxValues = 200_000
 

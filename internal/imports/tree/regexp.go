@@ -7,7 +7,7 @@ import (
 )
 
 // Find is the condition that a regular expression matches somewhere in a field. What is a text, or
-// texts, is written as such: it costs less, and people read it.
+// texts, is written as such: it costs less, and users read it.
 func Find(field, expr string) (Node, error) {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -98,8 +98,8 @@ func literals(re *syntax.Regexp) (texts []string, fold, ok bool) {
 	return texts, fold, ok && len(texts) > 0
 }
 
-// hasFold says whether some literal is compared in any case, hasCase whether some with letters is
-// not.
+// hasFold reports whether some literal is compared in any case, hasCase whether some with letters
+// is not.
 func hasFold(re *syntax.Regexp) bool {
 	if re.Op == syntax.OpLiteral {
 		return re.Flags&syntax.FoldCase != 0

@@ -95,7 +95,7 @@ func Negate(n Node) Node {
 	return Not{n}
 }
 
-// Always says whether a condition holds for every log.
+// Always reports whether a condition holds for every log.
 func Always(n Node) bool { m, ok := n.(And); return ok && len(m.Of) == 0 || n == nil }
 
 // Key identifies a condition.
@@ -278,7 +278,7 @@ func fields(leaves []Leaf) *yaml.Node {
 	return m
 }
 
-// joins says whether several values of one key may be written as a list with all.
+// joins reports whether several values of one key may be written as a list with all.
 func joins(mods string) bool {
 	return strings.HasPrefix(mods, "contains") || strings.HasPrefix(mods, "re") ||
 		strings.HasPrefix(mods, "word")

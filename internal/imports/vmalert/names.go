@@ -24,7 +24,7 @@ type names struct {
 	kept      []string            // the fields that a pipe has left; nil for all
 }
 
-// gone says whether a pipe has removed a field.
+// gone reports whether a pipe has removed a field.
 func (n *names) gone(name string) bool {
 	return slices.Contains(n.dropped, name) || n.kept != nil && !slices.Contains(n.kept, name)
 }
@@ -106,7 +106,7 @@ func (n *names) number(text string) bool {
 	return ok
 }
 
-// isTokenRune says whether a character belongs to a word.
+// isTokenRune reports whether a character belongs to a word.
 func isTokenRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // words is the condition that a text occurs in a field as it is written, with whole words at its

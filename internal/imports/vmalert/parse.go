@@ -49,7 +49,7 @@ func (s *scanner) space() {
 	}
 }
 
-// is says whether some text comes next, and take also takes it.
+// is reports whether some text comes next, and take also takes it.
 func (s *scanner) is(text string) bool {
 	s.space()
 	return strings.HasPrefix(s.text[s.i:], text)

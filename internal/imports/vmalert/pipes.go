@@ -389,7 +389,7 @@ func (q *query) resultOne(s *statistics, depth int, negate bool) (string, error)
 	number, ok := s.results[name]
 	switch {
 	case !ok:
-		return "", q.fail("%q is no result of stats", name)
+		return "", q.fail("%q is not a result of stats", name)
 	case !q.take(":"):
 		return "", q.fail(": is expected behind %s", name)
 	}

@@ -25,7 +25,7 @@ type System struct{}
 // Name is vmalert.
 func (System) Name() string { return "vmalert" }
 
-// Recognizes says whether a file has rules of type vlogs.
+// Recognizes reports whether a file has rules of type vlogs.
 func (System) Recognizes(documents []*yaml.Node) bool {
 	return slices.ContainsFunc(
 		ruler.Rules("", documents),
