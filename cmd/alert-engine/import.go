@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -547,11 +546,9 @@ func (c *importCommand) report(r *imports.Report) error {
 	for _, m := range r.Remarks {
 		switch {
 		case c.json:
-			line, err := json.Marshal(m)
-			if err != nil {
+			if err := newJSONEncoder(out).Encode(m); err != nil {
 				return err
 			}
-			fmt.Fprintln(out, string(line))
 		case m.Text != "":
 			fmt.Fprintln(out, safetext.Line(m.String()))
 		}
