@@ -198,7 +198,7 @@ func at(value any, path ...any) any {
 }
 
 // withPages starts a program that serves its pages in the world, with its rules in a file and a
-// dead-letter topic for what is not a JSON.
+// dead-letter topic for what is not JSON.
 func (w *world) withPages(name string) *run {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "shop.rules.yml")

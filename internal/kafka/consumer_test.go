@@ -604,7 +604,7 @@ func TestInvalidJSONIsSkipped(t *testing.T) {
 	}
 	f("", 20)
 	f("json", 20)
-	f("auto", 0) // what is not a JSON is text
+	f("auto", 0) // what is not JSON is text
 }
 
 // Addresses and credentials come from the environment where it has them.
