@@ -10,7 +10,8 @@ func (st *state) advance() {
 	st.resolveOrphans()
 	st.expirations = expirationsPerAdvance
 	domains := st.watermarks.progressCache()
-	slowest := int64(never)
+	// of rules about logs, and of suppressed rules about alerts
+	slowest, about := int64(never), int64(never)
 	readsLogs := slices.ContainsFunc(st.rules, func(rs *ruleState) bool { return !rs.readsAlerts })
 	for _, rs := range st.rules {
 		if rs.backfilling {
@@ -22,7 +23,12 @@ func (st *state) advance() {
 			if !readsLogs { // there is no alert that it could wait for
 				slowest = st.decides(rs, all)
 			}
-			st.advanceRule(rs, slowest, all)
+			to := slowest
+			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic
+				to = min(to, st.decides(rs, all))
+				about = min(about, to)
+			}
+			st.advanceRule(rs, to, all)
 			continue
 		}
 		d := domains(rs)
@@ -42,7 +48,7 @@ func (st *state) advance() {
 	for _, rs := range st.rules {
 		st.expireSpans(rs)
 	}
-	if slowest != never && slowest != always {
+	if slowest = min(slowest, about); slowest != never && slowest != always {
 		for _, s := range st.suppressions {
 			s.expire(slowest)
 		}
