@@ -81,7 +81,7 @@ func Clip(text string, n int) string {
 	return text
 }
 
-// ClipLine is Clip of Line. It looks at no more of a long text than it may must show.
+// ClipLine is Clip of Line. It looks at no more of a long text than it can show.
 func ClipLine(text string, n int) string {
 	if most := (n + 1) * utf8.UTFMax; len(text) > most {
 		text = text[:most] // too many characters still, and the last of them is cut off

@@ -13,11 +13,11 @@
 //
 // A commit appends what has changed to the newest log and waits until the disk has it. When the
 // logs have grown to a good part of the snapshot, a goroutine merges them into the next snapshot
-// while commits continue in a new log; the engine never must save a million groups for that. A full
-// commit writes a snapshot at once. A snapshot appears under its name only when it is whole; of the
-// newest log, a commit cut short by a crash is dropped when the directory is opened. Anything else
-// that does not read back as it was written is damage, and damage is refused: a state that is wrong
-// in silence would be worse than none.
+// while commits continue in a new log; the engine never has to save a million groups for that. A
+// full commit writes a snapshot at once. A snapshot appears under its name only when it is whole;
+// of the newest log, a commit cut short by a crash is dropped when the directory is opened.
+// Anything else that does not read back as it was written is damage, and damage is refused: a state
+// that is wrong in silence would be worse than none.
 //
 // Why not an embedded database: checkpoints are written every second and read once, whole, at
 // start. With a million groups of 100 bytes of which a tenth change between two commits, a B+tree
