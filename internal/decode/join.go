@@ -172,11 +172,11 @@ func NewJoiner(cfg Config) (*Joiner, error) {
 // Wait is how long a record may have to wait for those that continue it.
 func (j *Joiner) Wait() time.Duration { return j.rules.wait }
 
-// Joined is an event: the record that begins it, and the value of all its records, nil if it has
-// only the one.
+// Joined is an event: the records that begin and end it, and the value of all its records, nil if
+// it has only the one.
 type Joined struct {
-	First int
-	Value []byte
+	First, Last int
+	Value       []byte
 }
 
 // joinLine is what is known of a record.
@@ -258,7 +258,7 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 	}
 	for i := range events {
 		if m := events[i].members; m[0] < used {
-			out = append(out, Joined{m[0], j.join(records, m)})
+			out = append(out, Joined{m[0], m[len(m)-1], j.join(records, m)})
 		}
 	}
 	return out, used

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -42,7 +43,42 @@ func (t *Test) arrivals() ([]arrival, error) {
 		}
 	}
 	inOrder(list)
-	return list, nil
+	return joined(list, t.Join)
+}
+
+// joined makes one record of those that are the lines of one log. It arrives with the last of them.
+func joined(list []arrival, cfg decode.JoinConfig) ([]arrival, error) {
+	j, err := decode.NewJoiner(decode.Config{Join: cfg})
+	if j == nil || err != nil {
+		return list, err
+	}
+	of := make(map[models.Partition][]arrival)
+	var partitions []models.Partition
+	for _, a := range list {
+		p := models.Partition{Topic: a.record.Topic, Partition: a.record.Partition}
+		if of[p] == nil {
+			partitions = append(partitions, p)
+		}
+		of[p] = append(of[p], a)
+	}
+	var all []arrival
+	for _, p := range partitions {
+		records := make([]models.Record, len(of[p]))
+		for i := range records {
+			records[i] = of[p][i].record
+		}
+		events, _ := j.Join(records, true)
+		for _, e := range events {
+			a := of[p][e.First]
+			a.at = of[p][e.Last].at
+			if e.Value != nil {
+				a.record.Value = slices.Clone(e.Value)
+			}
+			all = append(all, a)
+		}
+	}
+	inOrder(all)
+	return all, nil
 }
 
 // shuffled delays each record at random, so that none comes later than the lateness after its event

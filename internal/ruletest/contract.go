@@ -16,11 +16,13 @@ import (
 
 // Contract is a backtest with expectations: how often alerts fire over the logs of a file.
 type Contract struct {
-	Name        string  `yaml:"name"`
-	File        string  `yaml:"file"` // of logs, relative to the script's directory
-	Expect      []Bound `yaml:"expect"`
-	NothingElse bool    `yaml:"nothing_else"` // no alert fires but those expected
-	Line        int     `yaml:"-"`
+	Name string `yaml:"name"`
+	File string `yaml:"file"` // of logs, relative to the script's directory
+	// which lines are those of one log, as formats.join of the configuration says
+	Join        decode.JoinConfig `yaml:"join"`
+	Expect      []Bound           `yaml:"expect"`
+	NothingElse bool              `yaml:"nothing_else"` // no alert fires but those expected
+	Line        int               `yaml:"-"`
 }
 
 // Bound is how often an alert must fire, or one time at which it must. Without numbers and times it
@@ -51,6 +53,9 @@ func (c *Contract) validate(wrong func(line int, format string, args ...any)) {
 	case len(c.Expect) == 0 && !c.NothingElse:
 		wrong(c.Line, "the backtest %q expects nothing, so it cannot fail; add expect, or "+
 			"nothing_else: true", c.Name)
+	}
+	if _, err := decode.NewJoiner(decode.Config{Join: c.Join}); err != nil {
+		wrong(c.Line, "the backtest %q: %v", c.Name, err)
 	}
 	for _, b := range c.Expect {
 		switch {
@@ -90,9 +95,10 @@ func (c *Contract) run(script string, members Members, f Factory) []string {
 		Factory:  Factory{Past: f.past}, // nothing is late at the end
 		Rejected: func(err error) { unread = err },
 	}
+	logs := decode.ReadFile(file, decode.ReadOptions{Time: info.ModTime()})
 	report, err := b.Run(
 		context.Background(),
-		decode.ReadFile(file, decode.ReadOptions{Time: info.ModTime()}),
+		decode.JoinSamples(logs, func(string) decode.Config { return decode.Config{Join: c.Join} }),
 	)
 	switch {
 	case err != nil:

@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -58,11 +59,13 @@ type Test struct {
 	Name  string    `yaml:"name"`
 	Start time.Time `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
 	// the members of lists, instead of those that they have
-	Lists       Members       `yaml:"lists"`
-	Logs        []Log         `yaml:"logs"`
-	Expect      []Expectation `yaml:"expect"`
-	NothingElse bool          `yaml:"nothing_else"` // no alert fires but those expected
-	Line        int           `yaml:"-"`
+	Lists Members `yaml:"lists"`
+	// which records are the lines of one log, as formats.join of the configuration says
+	Join        decode.JoinConfig `yaml:"join"`
+	Logs        []Log             `yaml:"logs"`
+	Expect      []Expectation     `yaml:"expect"`
+	NothingElse bool              `yaml:"nothing_else"` // no alert fires but those expected
+	Line        int               `yaml:"-"`
 }
 
 // Members are those of lists, by their names.
@@ -162,6 +165,9 @@ func (s *Script) validate() error {
 		}
 		if t.Start.IsZero() {
 			t.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+		}
+		if _, err := decode.NewJoiner(decode.Config{Join: t.Join}); err != nil {
+			wrong(t.Line, "the test %q: %v", t.Name, err)
 		}
 		if len(t.Expect) == 0 && !t.NothingElse {
 			wrong(t.Line, "the test %q expects nothing, so it cannot fail; add expect, or "+
