@@ -16,10 +16,11 @@ func TestCollectorPercent(t *testing.T) {
 	}
 	f(0, 100)
 	f(30<<20, 100)
-	f(64<<20, 100)
-	f(128<<20, 50)
-	f(256<<20, 25)
-	f(4<<30, 25)
+	f(48<<20, 100)
+	f(64<<20, 75)
+	f(128<<20, 37)
+	f(288<<20, 16)
+	f(4<<30, 16)
 	grown := func(live uint64) uint64 { return live * uint64(collectorPercent(live)) / 100 }
 	for live := uint64(smallHeap); live < 8<<30; live += live / 64 {
 		if grown(live) < smallHeap*95/100 { // the percent is rounded

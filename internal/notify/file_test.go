@@ -182,7 +182,7 @@ func TestFileIsAway(t *testing.T) {
 func TestFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]string{
-		dir:                                      "no regular file",
+		dir:                                      "is not a regular file",
 		filepath.Join(dir, "no", "alerts.jsonl"): "create its directory",
 	} {
 		if _, err := newReceiverConfig(Options{File: name}.withDefaults()); err == nil ||
