@@ -204,7 +204,7 @@ func times10(number, unit string) (Number, bool) {
 // sumOf is the sum of numbers, each followed by its unit.
 func sumOf(negative bool, parts ...string) (Number, bool) {
 	sum := whole(0)
-	for i := 0; i < len(parts); i += 2 {
+	for i := 0; i+1 < len(parts); i += 2 {
 		if parts[i] == "" {
 			continue
 		}

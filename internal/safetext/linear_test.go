@@ -20,7 +20,7 @@ func TestTextsTakeLinearTime(t *testing.T) {
 	for name, work := range map[string]func(text string){
 		"Visible":    func(text string) { Visible(text) },
 		"Line":       func(text string) { Line(text) },
-		"Clip":       func(text string) { Clip(text, len(text)/2) },
+		"Clip":       func(text string) { _ = Clip(text, len(text)/2) },
 		"ClipLine":   func(text string) { ClipLine(text, len(text)/2) },
 		"Cell":       func(text string) { Cell(text) },
 		"JSON":       func(text string) { JSON([]byte(text)) },
