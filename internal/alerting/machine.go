@@ -156,6 +156,10 @@ func (m *machine) env() window.Env {
 func (m *machine) edge(ed window.Edge) {
 	m.runTimers(ed.At - 1)
 	a := m.g.alert
+	if ed.Same && (a == nil || a.phase != firing && a.phase != suppressed ||
+		a.level == m.u.levelOf(ed)) {
+		return
+	}
 	if a == nil {
 		if !ed.Holds {
 			return

@@ -397,9 +397,10 @@ func (g *Group) evaluate(x *instant, late bool, r reset, resolved bool, each fun
 	if holds != was || resolved || recovered != st.recovered || holds && len(p.levels) > 0 {
 		e := p.edge(x, holds)
 		e.Late, level = late, e.Level
-		if holds != was || holds && level != st.level {
+		if e.Same = holds && holds == was && level == st.level; holds || was {
 			each(e)
 		}
+		e.Same = false
 		if resolved && !cut || recovered && !st.recovered {
 			e.Resolves, e.Holds = true, false
 			e.Reason = p.whyRecovered(x, resolved)

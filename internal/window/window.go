@@ -109,6 +109,9 @@ type Edge struct {
 	// the last of the rule's levels that the value satisfies, -1 for none; when it moves while the
 	// condition holds, that is an edge too
 	Level int
+	// no change: the condition of a rule with levels holds on, with the level of the edge before,
+	// which need not be that of an alert that fired in between, after for or when hours began
+	Same bool
 }
 
 // Env is what a condition may ask of the world beyond its group. It knows whose group asks.
