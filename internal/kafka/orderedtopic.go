@@ -351,12 +351,6 @@ func (t *OrderedTopic) MayDelete(ctx context.Context) error {
 	return t.DeleteBefore(ctx, start)
 }
 
-// IsDenied reports whether an error is that of a right that we lack.
-func IsDenied(err error) bool {
-	var denied *deleteDeniedError
-	return errors.As(err, &denied)
-}
-
 // Read passes the records from an offset on, before another, to each.
 func (t *OrderedTopic) Read(
 	ctx context.Context, from, to int64, each func(OrderedRecord) error,
