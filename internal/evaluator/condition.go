@@ -108,7 +108,7 @@ func (v *view) number(c rule.Condition) Number {
 		return arithmetic(c.Op, v.number(c.Left), v.number(c.Right))
 	}
 	call := c.(*rule.Call)
-	window := int64(v.g.r.Window)
+	window := windowOf(v.g.r, call)
 	switch {
 	case call.Func == "baseline" || call.Func == "zscore":
 		return v.usual(call)
@@ -149,7 +149,7 @@ func (v *view) aggregate(c *rule.Call, after, until instant) Number {
 	case "count":
 		return whole(int64(len(logs)))
 	case "rate":
-		return arithmetic("/", whole(int64(len(logs))), fraction(int64(v.g.r.Window), second))
+		return arithmetic("/", whole(int64(len(logs))), fraction(windowOf(v.g.r, c), second))
 	case "distinct":
 		seen := map[string]bool{}
 		for _, l := range logs {
@@ -208,8 +208,33 @@ func summary(c *rule.Call, list []*big.Rat) Number {
 			}
 		}
 		return exact(sorted[n-1])
+	case "quantile":
+		return between(sorted, c.Quantile)
 	}
 	panic(c.Func)
+}
+
+// between is the value at a share of the way from the first to the last of the numbers in order,
+// on the straight line between the two that it lies between.
+func between(sorted []*big.Rat, share float64) Number {
+	q, _ := new(big.Rat).SetString(strconv.FormatFloat(share, 'f', 8, 64))
+	place := q.Mul(q, big.NewRat(int64(len(sorted)-1), 1))
+	at := new(big.Int).Quo(place.Num(), place.Denom())
+	rest := place.Sub(place, new(big.Rat).SetInt(at))
+	below := sorted[at.Int64()]
+	if rest.Sign() == 0 {
+		return exact(below)
+	}
+	step := new(big.Rat).Sub(sorted[at.Int64()+1], below)
+	return exact(step.Mul(step, rest).Add(step, below))
+}
+
+// windowOf is the window of a function: its own, or that of the rule.
+func windowOf(r *rule.Rule, c *rule.Call) int64 {
+	if c.Over > 0 {
+		return int64(c.Over)
+	}
+	return int64(r.Window)
 }
 
 // deviation is the standard deviation of all of the numbers.
@@ -307,7 +332,7 @@ func (v *view) past(c *rule.Call, ago int64) Number {
 	if ago >= day {
 		until -= until % grid(v.g.r)
 	}
-	window := int64(v.g.r.Window)
+	window := windowOf(v.g.r, c)
 	if !v.nothing && until-window < v.known {
 		return Number{}
 	}

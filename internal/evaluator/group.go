@@ -613,10 +613,12 @@ func (g *group) delays() []delay {
 			switch {
 			case c.Func == "baseline" || c.Func == "zscore":
 				for ago := day; ago <= span28(c); ago += day {
-					list = append(list, ofPast(g.r, ago)...)
+					list = append(list, ofPast(g.r, window, ago)...)
 				}
 			case c.Offset > 0:
-				list = append(list, ofPast(g.r, int64(c.Offset))...)
+				list = append(list, ofPast(g.r, windowOf(g.r, c), int64(c.Offset))...)
+			case c.Over > 0:
+				list = append(list, delay{after: int64(c.Over)})
 			}
 		})
 	}
@@ -636,7 +638,7 @@ func reach(r *rule.Rule) int64 {
 	for _, c := range []rule.Condition{r.When, r.Resolve.When} {
 		calls(c, func(c *rule.Call) {
 			if c.Offset > 0 && int64(c.Offset) < day {
-				most = max(most, int64(r.Window+c.Offset))
+				most = max(most, windowOf(r, c)+int64(c.Offset))
 			}
 		})
 		comparisons(c, func(b *rule.Binary) {
@@ -657,8 +659,7 @@ func reach(r *rule.Rule) int64 {
 }
 
 // ofPast are the delays after which a log enters and leaves an earlier window.
-func ofPast(r *rule.Rule, ago int64) []delay {
-	window := int64(r.Window)
+func ofPast(r *rule.Rule, window, ago int64) []delay {
 	if ago < day {
 		return []delay{{after: ago}, {after: ago + window}}
 	}

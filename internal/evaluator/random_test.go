@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -258,6 +259,10 @@ func (d draw) aggregate() (call, constant string) {
 	case 12:
 		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
 	}
+	if d.more && d.in(4) {
+		return d.of("quantile(x, 0.5", "quantile(x, 0.25", "quantile(y, 0.9", "quantile(t, 0.75",
+			"quantile(x, 1", "quantile(y, 0") + second + ")", d.of("0", "2.4", "5.1")
+	}
 	if d.in(2) {
 		return d.of("sum(x", "avg(x", "max(x", "min(x", "distinct(u", "p50(x", "stddev(x", "p90(t",
 				"distinct(h") + second + ") offset " + d.of("10s", "30s", "1m", "2m"),
@@ -340,6 +345,21 @@ func (d draw) past() string {
 	return "not " + call + " offset 1d > " + constant
 }
 
+var aggregates = regexp.MustCompile(
+	`\b(count|rate|sum|avg|min|max|stddev|p[0-9.]+|quantile|distinct|first|last)\([^()]*\)`)
+
+// withWindows gives some aggregates of a condition windows of their own.
+func (d draw) withWindows(condition, window string) string {
+	whole, _ := time.ParseDuration(window)
+	return aggregates.ReplaceAllStringFunc(condition, func(call string) string {
+		own, _ := time.ParseDuration(d.of("3s", "5s", "10s", "30s"))
+		if own > whole || d.in(2) {
+			return call
+		}
+		return call + " over " + own.String()
+	})
+}
+
 // rule is a random rule of a name.
 func (d draw) rule(name string, others []string, f features) map[string]string {
 	r := map[string]string{"alert": name, "window": d.duration()}
@@ -384,6 +404,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		r["when"] = quoted(d.past())
 	default:
 		r["when"] = quoted(d.condition())
+		if d.more && d.in(2) {
+			r["when"] = d.withWindows(r["when"], r["window"])
+		}
 	}
 	if f.absence && d.in(2) && r["when"] != "" {
 		if d.in(2) {

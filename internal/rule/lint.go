@@ -214,7 +214,7 @@ func (l *linter) noMinimum(r *Rule) {
 			}
 			if what == "" && divides(side) {
 				what = "a ratio"
-			} else if what == "" && has(side, "percentile") {
+			} else if what == "" && (has(side, "percentile") || has(side, "quantile")) {
 				what = "a percentile"
 			}
 		}

@@ -135,6 +135,35 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// An aggregate may have a window of its own, and a quantile names its share.
+func TestWindowsAndQuantiles(t *testing.T) {
+	for text, want := range map[string]string{
+		"count(a:b) over 5m offset 1h > 0":  "count 0 5m0s 1h0m0s true",
+		"quantile(a, 0.9) > 0":              "quantile 0.9 0s 0s false",
+		"quantile(a, 95%, x:y) over 1m > 0": "quantile 0.95 1m0s 0s true",
+	} {
+		c, err := ParseCondition(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		call := c.(*Binary).Left.(*Call)
+		if got := fmt.Sprint(call.Func, " ", call.Quantile, " ", call.Over, " ", call.Offset, " ",
+			call.Filter != nil); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for _, text := range []string{
+		"quantile(a) > 0", "quantile(a, 2) > 0", "quantile(a, x:y) > 0", "count() over x > 0",
+		"since(a) over 5m > 1h", "new(a) over 5m > 0", "count() offset 1h over 5m > 0",
+		"baseline(count() over 5m) > 0", "quantile(a, 0.5, x:y, z) > 0",
+	} {
+		if _, err := ParseCondition(text); err == nil {
+			t.Errorf("%s is read", text)
+		}
+	}
+}
+
 // new takes several fields, and then a filter, which has an operator or quotes.
 func TestNewOfSeveralFields(t *testing.T) {
 	for text, want := range map[string]string{

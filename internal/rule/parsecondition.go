@@ -96,7 +96,7 @@ func ofField(c Condition) bool {
 	switch c := c.(type) {
 	case *Call:
 		return slices.Contains([]string{
-			"sum", "avg", "min", "max", "stddev", "percentile", "first", "last",
+			"sum", "avg", "min", "max", "stddev", "percentile", "quantile", "first", "last",
 		}, c.Func) || c.Func == "baseline" && ofField(c.Of)
 	case *Unary:
 		return ofField(c.Of)
@@ -291,6 +291,7 @@ var functions = map[string]struct {
 		2,
 		true,
 	},
+	"quantile": {true, 3, true},
 	"distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true},
 	"new":     {true, maxNewFields + 1, false},
 	"changed": {true, 2, false},
@@ -351,6 +352,11 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		return nil, p.fail(args[1].at, "new takes fields and then one filter",
 			"write new(field, field, filter)")
 	}
+	if c.Func == "quantile" {
+		if args, err = p.quantile(c, args, at); err != nil {
+			return nil, err
+		}
+	}
 	switch c.Func {
 	case "firing":
 		if len(args) == 0 {
@@ -380,6 +386,17 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 			return nil, p.fail(at, "since needs a filter", "as in since(event:deploy_end)")
 		}
 	}
+	if p.keyword("over") {
+		if !f.past {
+			return nil, p.fail(at, name+" has no window of its own",
+				"over goes with count, rate and the aggregates, as in count() over 5m")
+		}
+		p.space()
+		at := p.i
+		if c.Over, err = duration.Parse(p.word("+-*/<>=!,")); err != nil || c.Over <= 0 {
+			return nil, p.fail(at, "over needs a duration", "as in count() over 5m")
+		}
+	}
 	if p.keyword("offset") {
 		if !f.past {
 			return nil, p.fail(
@@ -395,6 +412,21 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 	}
 	return c, nil
+}
+
+// quantile reads the share that quantile() is about, and returns the arguments that follow it.
+func (p *conditionParser) quantile(c *Call, args []argument, at int) ([]argument, error) {
+	const hint = "as in quantile(duration_ms, 0.9)"
+	if len(args) == 0 {
+		return nil, p.fail(at, "quantile needs a share between 0 and 1", hint)
+	}
+	n, ok := number.ParseConstant([]byte(args[0].text))
+	if !ok || n.Value < 0 || n.Value > 1 {
+		return nil, p.fail(args[0].at,
+			fmt.Sprintf("%q is not a share between 0 and 1", args[0].text), hint)
+	}
+	c.Quantile = n.Value
+	return args[1:], nil
 }
 
 // history reads the arguments of baseline and zscore.
@@ -416,7 +448,7 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 	}
 	inner.space()
 	if agg, ok := of.(*Call); inner.i < len(inner.text) || !ok || !functions[agg.Func].past ||
-		agg.Offset != 0 {
+		agg.Offset != 0 || agg.Over != 0 {
 		return p.fail(args[0].at, c.Func+" needs one aggregate", "as in "+c.Func+"(count(), 4w)")
 	}
 	c.Of = of

@@ -247,7 +247,7 @@ func conditionWords(c rule.Condition, logs string) string {
 func comparisonWords(c *rule.Binary, word, logs string) string {
 	call, isCall := c.Left.(*rule.Call)
 	n, isNumber := c.Right.(*rule.Number)
-	if isCall && isNumber && call.Func == "count" && call.Offset == 0 {
+	if isCall && isNumber && call.Func == "count" && call.Offset == 0 && call.Over == 0 {
 		return fmt.Sprintf("there are %s %s", countWords(c.Op, word, n), logsOf(call, logs))
 	}
 	if isCall && isNumber && call.Func == "distinct" && n.Value > window.ExactDistinct {
@@ -301,6 +301,8 @@ func callWords(c *rule.Call, logs string) string {
 		text = "the number per second of " + logsOf(c, logs)
 	case "percentile":
 		text = fmt.Sprintf("the %s percentile of %s", ordinal(c.Quantile*100), c.Field)
+	case "quantile":
+		text = fmt.Sprintf("the interpolated %s percentile of %s", ordinal(c.Quantile*100), c.Field)
 	case "since":
 		text = "the time since the last log " + queryWords(c.Filter)
 	case "firing":
@@ -328,8 +330,11 @@ func callWords(c *rule.Call, logs string) string {
 			text += " of " + logsOf(c, logs)
 		}
 	}
-	if c.Func == "percentile" && c.Filter != nil {
+	if (c.Func == "percentile" || c.Func == "quantile") && c.Filter != nil {
 		text += " of " + logsOf(c, logs)
+	}
+	if c.Over > 0 {
+		text += " within " + duration.Format(c.Over)
 	}
 	if c.Offset > 0 {
 		text += " " + duration.Format(c.Offset) + " before"

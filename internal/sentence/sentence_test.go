@@ -54,6 +54,12 @@ func TestSentence(t *testing.T) {
 			`than 800.`,
 	)
 	f(
+		`match: 'path:/pay', when: 'quantile(duration_ms, 0.9) over 1m > rate() offset 2m', `+
+			`window: 5m`,
+		`Fires when, within 5m, the interpolated 90th percentile of duration_ms within 1m is more `+
+			`than the number per second of logs with path is "/pay" 2m before.`,
+	)
+	f(
 		`match: 'not (a or b) user:@vips', when: 'distinct(user.name) > 50', window: 1h, active: `+
 			`[hours], suppressed_by: [deploy], mode: shadow`,
 		`Fires when, within 1h, the number of distinct values of user.name is more than 50. Only `+

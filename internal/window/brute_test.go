@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -70,8 +71,11 @@ func matches(q rule.Query, e *sample) bool {
 // window is the events of a call at an instant. Those of a high-volume pane leave together with the
 // last of them.
 func (d *definition) window(c *rule.Call, at int64) (in []sample) {
-	return d.within(c, at, at-int64(c.Offset)-int64(d.r.Window), c.Func != "distinct")
+	return d.within(c, at, at-int64(c.Offset)-d.length(c), c.Func != "distinct")
 }
+
+// length is how long the window of a call is.
+func (d *definition) length(c *rule.Call) int64 { return int64(cmp.Or(c.Over, d.r.Window)) }
 
 // within is the events of a call that are in a window which begins after an instant.
 func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sample) {
@@ -115,10 +119,10 @@ func (d *definition) part(all []sample, at int64) []sample {
 
 // about is what sketches say of the values since the pane began in which the window begins.
 func (d *definition) about(c *rule.Call, at int64) float64 {
-	from := max(at-int64(c.Offset)-int64(d.r.Window), d.lastCut(at))
+	from := max(at-int64(c.Offset)-d.length(c), d.lastCut(at))
 	s := newSketch()
 	begin := max(Floor(from, d.p.paneLength), d.lastCut(from))
-	if begin == from && begin == d.lastCut(at) {
+	if begin == from && begin == d.lastCut(at) && at-int64(c.Offset)-d.length(c) < from {
 		begin-- // of its instant some count
 	}
 	for _, e := range d.within(c, at, begin, false) {
@@ -208,7 +212,7 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 	case historical:
 		return d.past(c, at)
 	}
-	if !d.nothing && c.Offset > 0 && at-int64(c.Offset)-int64(d.r.Window) < d.known {
+	if !d.nothing && c.Offset > 0 && at-int64(c.Offset)-d.length(c) < d.known {
 		return math.NaN()
 	}
 	in := d.window(c, at)
@@ -223,7 +227,7 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 	case "count":
 		return n
 	case "rate":
-		return n / d.r.Window.Seconds()
+		return n / (float64(d.length(c)) / 1e9)
 	case "distinct":
 		seen := map[string]bool{}
 		for _, e := range in {
@@ -264,13 +268,28 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 			squares += (v - total/n) * (v - total/n)
 		}
 		return math.Sqrt(squares / n)
-	case "percentile":
+	case "percentile", "quantile":
 		slices.Sort(nums)
-		if slices.ContainsFunc(
+		flood := slices.ContainsFunc(
 			in,
 			func(e sample) bool { return len(d.part(in, e.at)) > d.p.paneLimit },
-		) {
-			return d.ranked(c, nums)
+		)
+		if c.Func == "quantile" {
+			rank := c.Quantile * (n - 1)
+			at := int(rank + 1e-9)
+			value := func(at int) float64 {
+				if flood {
+					return d.rankedAt(c, nums, at)
+				}
+				return nums[at]
+			}
+			if rank-float64(at) < 1e-9 {
+				return value(at)
+			}
+			return value(at) + (value(at+1)-value(at))*math.Round((rank-float64(at))*1e9)/1e9
+		}
+		if flood {
+			return d.rankedAt(c, nums, (&call{quantile: c.Quantile}).place(len(nums)))
 		}
 		for _, v := range nums { // the least that a share of all does not exceed
 			if share := float64(len(nums)-len(greater(nums, v))) / n; share >= c.Quantile-1e-9 {
@@ -281,14 +300,13 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 	panic(c.Func)
 }
 
-// ranked is what a sketch says of a percentile, and on which side it is of the constants that it is
-// compared with.
-func (d *definition) ranked(c *rule.Call, nums []float64) float64 {
+// rankedAt is what a sketch says of the number at a place, and on which side it is of the constants
+// that it is compared with.
+func (d *definition) rankedAt(c *rule.Call, nums []float64, at int) float64 {
 	k := &sketch{}
 	for _, v := range nums {
 		k.add(v, 1)
 	}
-	at := (&call{quantile: c.Quantile}).place(len(nums))
 	about, exact := k.at(int64(at)), nums[at]
 	for i := range d.p.series {
 		s := &d.p.series[i]

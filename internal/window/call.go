@@ -14,6 +14,7 @@ const (
 	most
 	stddev
 	percentile
+	quantile // interpolated
 	distinct
 	first
 	last
@@ -25,7 +26,7 @@ const (
 
 var functions = map[string]function{
 	"count": count, "rate": rate, "sum": sum, "avg": avg, "min": least, "max": most,
-	"stddev": stddev, "percentile": percentile, "distinct": distinct,
+	"stddev": stddev, "percentile": percentile, "quantile": quantile, "distinct": distinct,
 	"first": first, "last": last, "new": newValues, "changed": changed, "since": since,
 }
 
@@ -35,6 +36,7 @@ type call struct {
 	index    int // in Condition.calls
 	series   int // in Condition.series
 	quantile float64
+	window   int64
 	offset   int64
 	within   int64   // changed: how long after the event before a change counts; 0 for any time
 	limits   []int64 // since: the ages that comparisons ask about
@@ -44,7 +46,7 @@ func (c *call) value(x *instant) float64 {
 	if x.empty {
 		return c.ofNothing()
 	}
-	if c.offset > 0 && x.at-c.offset-x.p.window < x.g.state.known {
+	if c.offset > 0 && x.at-c.offset-c.window < x.g.state.known {
 		return math.NaN() // what came before the key was known is not known to be nothing
 	}
 	s, cur := &x.g.state.series[c.series], &x.v.cursors[c.index]
@@ -53,7 +55,7 @@ func (c *call) value(x *instant) float64 {
 	case count, completed:
 		return n
 	case rate:
-		return n / (float64(x.p.window) / 1e9)
+		return n / (float64(c.window) / 1e9)
 	case newValues:
 		learnt := after(s.times, x.g.state.known+x.p.learn-1)
 		return float64(max(0, cur.hi-max(cur.lo, learnt)))
@@ -73,7 +75,7 @@ func (c *call) value(x *instant) float64 {
 		return s.nums[cur.hi-1]
 	case distinct:
 		return cur.acc.(*values).different(x, c, cur)
-	case percentile:
+	case percentile, quantile:
 		if cur.highVolume(x.p, x.g.state, c.series) {
 			return cur.acc.(*quantiles).about(c, cur.size())
 		}
@@ -97,7 +99,7 @@ func (c *call) about(x *instant) bool {
 	switch cur := &x.v.cursors[c.index]; c.of {
 	case distinct:
 		return c.estimates(x.p, cur)
-	case percentile:
+	case percentile, quantile:
 		return cur.highVolume(x.p, x.g.state, c.series)
 	}
 	return false
@@ -157,7 +159,7 @@ func (c *call) accumulate(p *Condition) accumulator {
 		return &sums{squared: c.of == stddev}
 	case least, most:
 		return &extremes{sign: map[function]float64{least: -1, most: 1}[c.of]}
-	case percentile:
+	case percentile, quantile:
 		return &quantiles{bounds: p.series[c.series].bounds}
 	case distinct:
 		return &values{}

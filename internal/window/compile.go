@@ -116,7 +116,7 @@ func (c *compiler) sequence() direction {
 		c.p.series,
 		seriesSpec{kind: derived, filter: -1, field: -1, keep: c.p.window, ordered: true},
 	)
-	c.p.calls = append(c.p.calls, &call{of: completed})
+	c.p.calls = append(c.p.calls, &call{of: completed, window: c.p.window})
 	c.p.when = &comparison{
 		op: ">", left: c.p.calls[0], right: constant(0), want: true, limit: "0",
 	}
@@ -236,7 +236,8 @@ func nanos(seconds float64) int64 {
 func (c *compiler) bound(of, by expr) {
 	ranked, isCall := of.(*call)
 	limit, isConstant := by.(constant)
-	if !isCall || !isConstant || ranked.of != percentile || c.err != nil {
+	if !isCall || !isConstant || ranked.of != percentile && ranked.of != quantile ||
+		c.err != nil {
 		return
 	}
 	s := &c.p.series[ranked.series]
@@ -309,6 +310,10 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 		c.fail(of.Pos, "", "%s has no offset", of.Func)
 	}
 	if of.Offset >= 24*time.Hour {
+		if of.Over > 0 {
+			c.fail(of.Pos, "make a rule with that window",
+				"an aggregate with a window of its own has no offset of a day or more")
+		}
 		inner := *of
 		inner.Offset = 0
 		e, d := c.call(&inner)
@@ -326,21 +331,45 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 		of:       f,
 		index:    len(c.p.calls),
 		quantile: of.Quantile,
+		window:   c.windowOf(of),
 		offset:   int64(of.Offset),
 		within:   int64(of.Within),
 	}
-	made.series = c.series(of, f, made.offset+c.p.window)
+	made.series = c.series(of, f, made.offset+made.window)
 	c.p.calls = append(c.p.calls, made)
 	d := directionOf(f)
 	if f == since && c.r.Remember > 0 {
 		d.windowed = false // it is defined as soon as the group is known
 	}
 	if of.Offset > 0 {
-		c.p.retains = max(c.p.retains, made.offset+c.p.window)
+		c.p.retains = max(c.p.retains, made.offset+made.window)
 		late := of.Offset < c.r.MostLateness() // the window there is still open
 		d = direction{mixed: late, partial: true, positive: d.positive, windowed: true}
 	}
 	return made, d
+}
+
+// maxRatio is how many times longer than a window within it the window of a rule may be.
+const maxRatio = 100
+
+// windowOf is the window of a call. Panes are so short that the shortest window has as many of them
+// as any, and so small that the longest holds as much.
+func (c *compiler) windowOf(of *rule.Call) int64 {
+	over := int64(of.Over)
+	switch {
+	case over == 0:
+		return c.p.window
+	case over > c.p.window:
+		c.fail(of.Pos, "make the window of the rule as long",
+			"%s is longer than the window of %s", duration.Format(of.Over), c.p.text)
+	case over < c.p.window/maxRatio:
+		c.fail(of.Pos, "make two rules of it", "%s is less than a hundredth of the window of %s",
+			duration.Format(of.Over), c.p.text)
+	default:
+		c.p.paneLength = min(c.p.paneLength, max(over/panes, 1))
+		c.p.paneLimit = min(c.p.paneLimit, int(paneLimit*over/c.p.window))
+	}
+	return over
 }
 
 // series is the series that a call is about. Calls about the same events share it.
@@ -359,7 +388,7 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 	default:
 		want.kind, want.ordered = numbers, f == first || f == last
 		want.summed, want.squared, want.ranked = f == sum || f == avg ||
-			f == stddev, f == stddev, f == percentile
+			f == stddev, f == stddev, f == percentile || f == quantile
 	}
 	if c.p.resolveFilter >= 0 {
 		want.ordered = true // of those of one instant some come before the one that resolves

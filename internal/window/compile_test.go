@@ -51,6 +51,7 @@ func TestEarlyDecisionsAndEmptyWindows(t *testing.T) {
 	f("when: 'zscore(count(), 4w) < -3'", false, false)
 	f("when: 'zscore(count(), 4w) > 3'", true, false)
 	f("when: 'count() > 3 * count() offset 1h'", true, false)
+	f("when: 'count() over 1m > 10'", true, false)
 	// the window of a second ago is still open
 	f("when: 'count() > 3 * count() offset 1s'", false, false)
 	f("when: 'count() < 50% * count() offset 1w'", false, false)

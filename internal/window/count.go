@@ -32,6 +32,7 @@ func countingOf(r *rule.Rule) *counting {
 	limit, _ := b.Right.(*rule.Number)
 	if call == nil || limit == nil || call.Func != "count" || call.Filter != nil ||
 		call.Offset != 0 ||
+		call.Over != 0 ||
 		limit.Value < 0 ||
 		limit.Value > 1e6 {
 		return nil

@@ -63,8 +63,10 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 		return float64(len(v.counts))
 	}
 	begin, _ := x.g.state.pane(x.p, x.g.state.from(x.p, c, x.at)+1)
-	if v.union == nil || v.union.begin != begin {
-		v.union = x.g.state.series[c.series].unite(begin, cur.lo, cur.hi)
+	s := &x.g.state.series[c.series]
+	instant := cur.lo < after(s.times, begin)
+	if v.union == nil || v.union.begin != begin || v.union.instant != instant {
+		v.union = s.unite(begin, cur.lo, cur.hi)
 	}
 	return max(v.union.size(), float64(x.p.exactly+1))
 }
@@ -74,6 +76,7 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 // values there are: some thousand times while a window passes, however many events it holds.
 type union struct {
 	begin    int64
+	instant  bool // some events of its beginning count: those after the one that resolved
 	sketch   *hyperloglog.Sketch
 	ranks    [registers]uint8 // as they are in the sketch, which does not show them
 	estimate float64
@@ -83,7 +86,12 @@ type union struct {
 // unite makes the union of all texts of the series since a pane began, or from place lo on, until
 // place hi.
 func (s *series) unite(begin int64, lo, hi int) *union {
-	u := &union{begin: begin, sketch: newSketch(), changed: true}
+	u := &union{
+		begin:   begin,
+		instant: lo < after(s.times, begin),
+		sketch:  newSketch(),
+		changed: true,
+	}
 	for i := range s.pruned {
 		if s.pruned[i].last > begin {
 			u.sketch.Merge(s.pruned[i].values) // fails only for another precision

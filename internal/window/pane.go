@@ -59,10 +59,10 @@ func (st *state) left(p *Condition, sp *seriesSpec, s *series, from int64) int {
 
 // leaving calls soon with the instants at which a window of the sweep loses something.
 func (st *state) leaving(p *Condition, c *call, cur *cursor, soon func(int64)) {
-	soon(st.leaves(p, c.series, cur) + c.offset + p.window)
+	soon(st.leaves(p, c.series, cur) + c.offset + c.window)
 	if c.of == distinct && c.estimates(p, cur) {
 		_, end := st.pane(p, st.from(p, c, st.final.at)+1)
-		soon(end + c.offset + p.window)
+		soon(end + c.offset + c.window)
 	}
 }
 

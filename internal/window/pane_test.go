@@ -17,6 +17,11 @@ var floodConditions = []string{
 	"avg(n) >= 2",
 	"stddev(n) > 2.3", "min(n) < 0", "max(n) <= 4", "first(n) > last(n)", "p50(n) > 1",
 	"p90(n, f:x) <= 4", "p90(n) == 8", "p90(n) > 3 * p50(n)", "p90(n) <= 2 * p50(n)", "p90(n) < 4",
+	// no pane is longer than a window
+	"count() over 6s > 3", "p50(n) over 5s > 1", "quantile(n, 0.9) > 3.1", "distinct(u) over 5s > 4",
+	"count() over 5s > 2 * count() over 5s offset 4s", "sum(n) over 7s > sum(n) / 2",
+	"quantile(n, 0.5) over 5s < quantile(n, 0.25)", "stddev(n) over 6s > 2.3",
+	"distinct(u) over 5s < distinct(u) / 2",
 	"p50(n) >= 1", "count(f:x) / count() > 40%", "rate(f:y) > 0.3",
 	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9",
 	"since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",

@@ -103,10 +103,14 @@ func (q *quantiles) join(c *paneAggregate, sign int64) {
 	}
 }
 
-// value is the least number that a share of quantile of all numbers does not exceed.
+// value is the least number that a share of quantile of all numbers does not exceed, or, of
+// quantile(), the number between two of them that is as far from either as the share asks for.
 func (q *quantiles) value(c *call, n int) float64 {
 	if n == 0 {
 		return math.NaN()
+	}
+	if c.of == quantile {
+		return c.between(n, q.ranked)
 	}
 	return q.ranked(c.place(n))
 }
@@ -114,8 +118,23 @@ func (q *quantiles) value(c *call, n int) float64 {
 // about is value, of which nothing is known but a sketch.
 func (q *quantiles) about(c *call, n int) float64 {
 	q.sketch()
-	at := int64(c.place(n))
-	return q.bounded(at, q.ranks.at(at))
+	ranked := func(at int) float64 { return q.bounded(int64(at), q.ranks.at(int64(at))) }
+	if c.of == quantile {
+		return c.between(n, ranked)
+	}
+	return ranked(c.place(n))
+}
+
+// between interpolates between the two of n numbers in order that a quantile lies between.
+func (c *call) between(n int, ranked func(at int) float64) float64 {
+	rank := c.quantile * float64(n-1)
+	at := min(int(rank+1e-9), n-1)
+	share := math.Round((rank-float64(at))*1e9) / 1e9 // without the error of the product
+	below := ranked(at)
+	if share <= 0 || at == n-1 {
+		return below
+	}
+	return below + (ranked(at+1)-below)*share
 }
 
 // place is how many of n numbers in order come before a percentile.

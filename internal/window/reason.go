@@ -64,7 +64,15 @@ func (p *Condition) compared(
 	if holds {
 		reason += " " + threshold
 	}
-	return value, threshold, reason + " in " + p.text
+	return value, threshold, reason + " in " + p.textOf(c)
+}
+
+// textOf is the window of what a comparison is about.
+func (p *Condition) textOf(c *comparison) string {
+	if of, ok := c.left.(*call); ok && of.window != p.window {
+		return duration.Format(time.Duration(of.window))
+	}
+	return p.text
 }
 
 // shownOp is the operator of what holds: the contrary one of a comparison that must not.

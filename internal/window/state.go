@@ -238,7 +238,7 @@ func (g *Group) change(p *Condition, env Env) int64 {
 			st.leaving(p, c, cur, soon)
 		}
 		if c.offset > 0 {
-			soon(st.known + c.offset + p.window)
+			soon(st.known + c.offset + c.window)
 		}
 		g.ages(p, c, cur, soon)
 	}

@@ -24,7 +24,7 @@ func (g *Group) NextValueChange(p *Condition) int64 {
 			st.leaving(p, c, cur, soon)
 		}
 		if c.offset > 0 {
-			soon(st.known + c.offset + p.window)
+			soon(st.known + c.offset + c.window)
 		}
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {

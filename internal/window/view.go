@@ -82,7 +82,7 @@ func (v *view) seek(p *Condition, st *state, at int64) {
 			cur.enter(s, cur.hi)
 			cur.hi++
 		}
-		if cur.lo == cur.hi || len(st.resets) == 0 && s.times[cur.lo] > at-c.offset-p.window {
+		if cur.lo == cur.hi || len(st.resets) == 0 && s.times[cur.lo] > at-c.offset-c.window {
 			continue
 		}
 		to := min(st.firstIn(p, c, at), cur.hi)
@@ -99,7 +99,7 @@ func (v *view) seek(p *Condition, st *state, at int64) {
 // from is the instant after which events are in the window of the call at at, but for those of the
 // instant of a reset.
 func (st *state) from(p *Condition, c *call, at int64) int64 {
-	from := at - c.offset - p.window
+	from := at - c.offset - c.window
 	if r, ok := st.resetOf(at); ok {
 		from = max(from, r.at)
 	}
@@ -118,7 +118,7 @@ func (st *state) resetOf(at int64) (reset, bool) {
 // firstIn is the place of the first event in the window of a call at an instant.
 func (st *state) firstIn(p *Condition, c *call, at int64) int {
 	s := &st.series[c.series]
-	first := st.left(p, &p.series[c.series], s, at-c.offset-p.window)
+	first := st.left(p, &p.series[c.series], s, at-c.offset-c.window)
 	if r, ok := st.resetOf(at); ok {
 		first = max(first, s.afterReset(r))
 	}

@@ -38,7 +38,8 @@ func drawNumber(t *rapid.T, depth int) string {
 			"count()", "count(f:x)", "count(f:y)", "rate()", "sum(n)", "avg(n)", "min(n)",
 			"max(n, f:x)", "stddev(n)", "p50(n)", "p90(n)", "distinct(u)",
 			"distinct(u, f:y)", "first(n)", "last(n)", "new(u)", "new(u, f:x)", "changed(u)",
-			"count() offset 7s", "distinct(u) offset 3s", "sum(n) offset 5s", "1", "2", "3", "1.3",
+			"count() offset 7s", "distinct(u) offset 3s", "sum(n) offset 5s",
+			"count() over 4s", "quantile(n, 0.7)", "max(n) over 3s", "distinct(u) over 6s offset 2s", "1", "2", "3", "1.3",
 		}).Draw(t, "call")
 	}
 	op := rapid.SampledFrom([]string{"+", "-", "*", "/"}).Draw(t, "op")
@@ -409,7 +410,7 @@ func TestLateEventsCountFromWatermark(t *testing.T) {
 			"sum(n) > 6", "avg(n) >= 2", "p50(n) > 1", "first(n) > 1", "last(n) > 1",
 			"stddev(n) > 1.3",
 			"count(f:x) / count() > 50%", "since(f:y) < 4s", "count() > 2 * count() offset 6s",
-			"count() < 2", "not max(n) > 2",
+			"count() < 2", "not max(n) > 2", "count() over 3s > 2", "quantile(n, 0.9) > 1.2",
 		}).Draw(t, "when")
 		every := rapid.SampledFrom([]string{"", ", every: 2s"}).Draw(t, "every")
 		r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'"+every)

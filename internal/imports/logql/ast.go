@@ -114,6 +114,21 @@ type (
 // Unwrap takes a label for the value of a line.
 type Unwrap struct{ Label, Conversion string }
 
+// Ranges calls each with the ranges of a query.
+func Ranges(e Expr, each func(*Range)) {
+	switch e := e.(type) {
+	case *Range:
+		each(e)
+	case *Aggregate:
+		Ranges(e.Of, each)
+	case *Replace:
+		Ranges(e.Of, each)
+	case *Binary:
+		Ranges(e.Left, each)
+		Ranges(e.Right, each)
+	}
+}
+
 func (*Number) isExpr()    {}
 func (*Vector) isExpr()    {}
 func (*Binary) isExpr()    {}

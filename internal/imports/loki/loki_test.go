@@ -198,7 +198,7 @@ func TestQueries(t *testing.T) {
 		{
 			`quantile_over_time(0.99, {app="a"} | json | unwrap ms | __error__="" [5m]) by (route) > 370`,
 			"extract: [{from: line, json: [route, ms]}] match: {stream.app|cased: a} when: " +
-				"p99(ms) > 370 window: 5m by: [route]", "differs quantile",
+				"quantile(ms, 0.99) > 370 window: 5m by: [route]", "",
 		},
 		{
 			`(sum by (app) (count_over_time({e="p"} |= "a" [5m])) > 1 and sum by (app) ` +
@@ -236,9 +236,22 @@ func TestQueries(t *testing.T) {
 			`sum(count_over_time({a="b"} | json | drop __error__, __error_details__ [5m])) > 1`,
 			"match: {stream.a|cased: b} when: count() > 1 window: 5m", "",
 		},
-		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "",
-			"refused refused; it has ranges of 1m and 10m, and a rule here has one window; compare " +
-				"the window with an earlier one by offset, or leave this rule in Loki"},
+		{
+			`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`,
+			"match: {stream.a|cased: b} when: rate() over 1m > 4 * rate() and rate() > 0 window: 10m",
+			"",
+		},
+		{
+			`sum(count_over_time({a="b"}[1m])) < 3 and sum(count_over_time({a="b"}[10m])) > 9`,
+			"match: {stream.a|cased: b} when: count() over 1m < 3 + 0 / count() over 1m and " +
+				"count() > 9 window: 10m", "",
+		},
+		{`sum(rate({a="b"}[5s])) > 4 * sum(rate({a="b"}[10m]))`, "",
+			"refused refused; it has ranges of 10m and 5s, and one of a rule here is at least " +
+				"a hundredth of the longest"},
+		{`sum(rate({a="b"}[1m] offset 1d)) < sum(rate({a="b"}[10m]))`, "",
+			"refused refused; it has a range of 1m beside one of 10m, with an offset of a day or " +
+				"more"},
 		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares " +
 			"groups with each other, which rules here do not; without it each group fires for itself"},
 		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: " +

@@ -31,8 +31,8 @@ type lowering struct {
 	names       map[string]string // of conditions, by their keys
 	extractions []decode.Extraction
 	members     map[string][]string // of json and logfmt
-	window      time.Duration
-	by          []string // of all ranges, once one has been seen
+	window      time.Duration       // the longest range
+	by          []string            // of all ranges, once one has been seen
 	grouped     bool
 	absence     bool
 	offsets     bool
@@ -67,6 +67,7 @@ type count struct {
 // lower translates the query of a rule.
 func (l *lowering) lower(e logql.Expr) error {
 	var when string
+	logql.Ranges(e, func(r *logql.Range) { l.window = max(l.window, r.Range) })
 	if l.rule.Record {
 		n, err := l.number(e)
 		if err != nil {
@@ -206,6 +207,20 @@ func (l *lowering) present(e logql.Expr) (truth, error) {
 		text: strings.Join(parts, " and "), atom: len(parts) == 1,
 		opposite: n.counts0() + " == 0 + 0 / count()",
 	}, nil
+}
+
+// counted0 is the count of any logs in the window that all counts are about.
+func counted0(counts []count) string {
+	_, over, own := strings.Cut(counts[0].text, ") over ")
+	for _, c := range counts {
+		if _, other, _ := strings.Cut(c.text, ") over "); other != over {
+			own = false
+		}
+	}
+	if over, _, _ = strings.Cut(over, " offset "); own {
+		return "count() over " + over
+	}
+	return "count()"
 }
 
 func (n number) counts0() string {
@@ -377,7 +392,7 @@ func (l *lowering) comparison(left, right number, op string) truth {
 		t.opposite = back
 		return t
 	}
-	none := " + 0 / count()"
+	none := " + 0 / " + counted0(counts)
 	if t.opposite = back + none; at(values(-1, 0)) {
 		t.opposite = "(" + back + " or " + counts[0].text + " == 0" + none + ")"
 	}
@@ -640,13 +655,14 @@ func single(text string) number {
 func (l *lowering) logs(
 	r *logql.Range, g *logql.Grouping, aggregated bool,
 ) (name string, p *pipeline, err error) {
-	if l.window != 0 && l.window != r.Range {
-		return "", nil, fmt.Errorf(
-			"it has ranges of %s and %s, and a rule here has one window; compare the window with "+
-				"an earlier one by offset, or leave this rule in Loki",
-			duration.Format(l.window), duration.Format(r.Range))
+	switch {
+	case r.Range < l.window/100:
+		return "", nil, fmt.Errorf("it has ranges of %s and %s, and one of a rule here is at least "+
+			"a hundredth of the longest", duration.Format(l.window), duration.Format(r.Range))
+	case r.Range < l.window && r.Offset >= 24*time.Hour:
+		return "", nil, fmt.Errorf("it has a range of %s beside one of %s, with an offset of a day "+
+			"or more", duration.Format(r.Range), duration.Format(l.window))
 	}
-	l.window = r.Range
 	n, p, err := l.condition(r)
 	if err != nil {
 		return "", nil, err
@@ -784,10 +800,7 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 		return number{}, err
 	}
 	filter := "$" + name
-	offset := ""
-	if r.Offset > 0 {
-		offset, l.offsets = " offset "+duration.Format(r.Offset), true
-	}
+	offset := l.over(r)
 	seconds := r.Range.Seconds()
 	if r.Unwrap == nil {
 		switch r.Func {
@@ -826,16 +839,12 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 	case (function == "first" || function == "last") && len(l.conditions) > 1:
 		return number{}, fmt.Errorf("%s beside other queries is not translated", r.Func)
 	case r.Func == "quantile_over_time":
-		switch {
-		case r.Param <= 0:
-			function = "min"
-		case r.Param >= 1:
-			function = "max"
-		default:
-			function = "p" + strconv.FormatFloat(math.Round(r.Param*1e6)/1e4, 'f', -1, 64)
-			l.once(imports.Differs, "quantile",
-				"Loki interpolates between the two nearest values; here it is the value "+
-					"itself: of 100, 200, 300 and 400 the 0.9 quantile is 370 there, and 400 here")
+		if r.Param < 0 || r.Param > 1 {
+			return number{}, errors.New("its quantile is not between 0 and 1")
+		}
+		call = func(string) string {
+			return "quantile(" + field + ", " + strconv.FormatFloat(r.Param, 'f', -1, 64) + ", " +
+				filter + ")"
 		}
 	case function == "":
 		return number{}, fmt.Errorf("%s does not go with unwrap", r.Func)
@@ -848,6 +857,18 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 		text: text, atom: !strings.Contains(text, " / "),
 		eval: func([]float64) float64 { return math.NaN() },
 	}, nil
+}
+
+// over is what says which time an aggregate is about, where it is not the window of the rule.
+func (l *lowering) over(r *logql.Range) (text string) {
+	if r.Range < l.window {
+		text = " over " + duration.Format(r.Range)
+	}
+	if r.Offset > 0 {
+		l.offsets = true
+		text += " offset " + duration.Format(r.Offset)
+	}
+	return text
 }
 
 // twice translates a comparison of a comparison: of one that filters, both must hold; of one with
@@ -912,10 +933,7 @@ func (l *lowering) absent(r *logql.Range, named bool) (truth, error) {
 	if err != nil {
 		return truth{}, err
 	}
-	offset := ""
-	if r.Offset > 0 {
-		offset, l.offsets = " offset "+duration.Format(r.Offset), true
-	}
+	offset := l.over(r)
 	l.absence = true
 	seen := map[string]int{}
 	for _, m := range r.Selector {

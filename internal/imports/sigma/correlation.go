@@ -458,7 +458,7 @@ func (c *correlation) number(condition *yaml.Node) (string, error) {
 		return "count()", nil
 	}
 	function := map[string]string{
-		"value_count": "distinct", "value_sum": "sum", "value_avg": "avg", "value_median": "p50",
+		"value_count": "distinct", "value_sum": "sum", "value_avg": "avg", "value_median": "quantile",
 	}[c.kind]
 	if c.kind == "value_percentile" {
 		p := imports.Value(condition, "percentile")
@@ -491,9 +491,8 @@ func (c *correlation) number(condition *yaml.Node) (string, error) {
 	if len(names) != 1 {
 		return "", fmt.Errorf("field %q has several names, and one is compared", fields[0])
 	}
-	if function == "p50" && c.kind == "value_median" {
-		c.t.remark(c.d, imports.Differs, "median", "the median is a value that occurs, the lower "+
-			"of the two in the middle")
+	if c.kind == "value_median" { // of an even number the mean of the two in the middle
+		return "quantile(" + names[0] + ", 0.5)", nil
 	}
 	return function + "(" + names[0] + ")", nil
 }

@@ -350,7 +350,7 @@ if (editor) {
   text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; });  // Escape, then Tab, leaves the field
   // Text is painted behind the field, which itself is transparent.
   const paint = $("#paint");
-  const token = /(#.*$)|(^\s*(?:- )?[\w.-]+(?=:(?:\s|$)))|('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(\{\{.*?\}\})|\b(and|or|not|offset|by)\b|\b([a-z_]+\d*)(?=\()|(?<![\w.-])(\d+(?:\.\d+)?(?:ms|s|m|h|d|w|%)?)(?![\w-])/gm;
+  const token = /(#.*$)|(^\s*(?:- )?[\w.-]+(?=:(?:\s|$)))|('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(\{\{.*?\}\})|\b(and|or|not|over|offset|by)\b|\b([a-z_]+\d*)(?=\()|(?<![\w.-])(\d+(?:\.\d+)?(?:ms|s|m|h|d|w|%)?)(?![\w-])/gm;
   const classes = ["comment", "key", "string", "template", "word", "function", "number"];
   // The painted text is as wide as the field's: hidden characters stay.
   const paintedSpan = (kind, part) => { const span = element("span", "t-" + kind); span.textContent = part; return span; };
@@ -381,7 +381,7 @@ if (editor) {
   for (const load of $$("[data-version]")) load.addEventListener("click", () => { text.focus(); replace(load.dataset.version); });
 
   // Completion of fields and values of recent logs, and of functions and keys.
-  const functions = ["count()", "rate()", "sum(", "avg(", "min(", "max(", "stddev(", "p50(", "p95(", "p99(", "distinct(", "first(", "last(", "new(", "changed(", "since(", "firing(", "baseline(", "zscore("];
+  const functions = ["count()", "rate()", "sum(", "avg(", "min(", "max(", "stddev(", "p50(", "p95(", "p99(", "quantile(", "distinct(", "first(", "last(", "new(", "changed(", "since(", "firing(", "baseline(", "zscore("];
   const keys = ["alert", "record", "match", "when", "window", "every", "by", "for", "keep_firing_for", "resolve", "labels", "annotations", "mode", "sequence", "within", "levels", "expect", "active", "suppressed_by", "samples", "top", "lateness", "limit"];
   const list = $("#complete");
   let fields = null, choices = [], chosen = 0, begin = 0;
