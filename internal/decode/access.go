@@ -212,7 +212,7 @@ func (a *accessLine) common(b []byte, quote int) bool {
 	if open == 0 {
 		return a.envoy(rest)
 	}
-	a.who(bytes.TrimRight(head[:open], " "))
+	a.beforeTime(bytes.TrimRight(head[:open], " "))
 	a.tail(rest)
 	return true
 }
@@ -312,9 +312,9 @@ func (a *accessLine) cutStatus(rest *[]byte) bool {
 	return false
 }
 
-// who reads what stands before the time: the client, its identity, and the user, perhaps behind the
-// virtual host or a prefix in brackets.
-func (a *accessLine) who(head []byte) {
+// beforeTime reads what stands before the time: the client's address, its identity, and the user,
+// perhaps behind the virtual host or a prefix in brackets.
+func (a *accessLine) beforeTime(head []byte) {
 	for len(head) > 0 && head[0] == '[' { // [2026-05-04 10:11:12 +0000] [2454] [INFO] of Hypercorn
 		end := bytes.IndexByte(head, ']')
 		if end < 0 {

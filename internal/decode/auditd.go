@@ -61,7 +61,7 @@ func appendAuditPairs(dst, b []byte) []byte {
 		}
 		switch string(key) {
 		case "message", "timestamp", "type", "serial", "host":
-		case "hostname": // of the one who came, where it is known; not of the machine
+		case "hostname": // of the client, where it is known; not of the machine
 			dst = appendMember(dst, "remote_hostname", value)
 		default:
 			dst = appendMember(dst, string(key), value)

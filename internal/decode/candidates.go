@@ -95,8 +95,7 @@ var (
 	labelObjects = []string{"kubernetes.labels", "kubernetes.pod_labels", "labels"}
 )
 
-// timeCandidates are the paths of the time. Some need no mention of their unit, for numbers tell it
-// by their magnitude.
+// timeCandidates are the paths of the time. A number needs no unit: its magnitude shows it.
 var timeCandidates = []string{
 	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime",
 	"eventTime", "start_time", "datetime", "ISODATE", "R_ISODATE", "DATE",
@@ -187,8 +186,8 @@ var sideFields = map[string][]string{
 	"kubernetes.pod_owner": {"kubernetes.pod_owner"},
 }
 
-// commonFields are fields that an entry has no place for and that logs of many kinds have under
-// names of their own. They cost only rules that ask for one. Most of these names are no aliases: a
+// commonFields are fields that an entry has no place for and that logs of many kinds have, each
+// under another name. Only rules that read one pay for it. Most of these names are no aliases: a
 // rule that writes status means the status of whatever the log is about.
 var commonFields = map[string][]string{
 	"http.status": {

@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 
@@ -31,16 +30,13 @@ import (
 )
 
 const (
-	maxLayers   = 3       // objects within messages within messages
-	maxWrapped  = 4       // compression within quotes within compression
-	maxMembers  = 1 << 20 // logs of one record
-	keptScratch = 1 << 20 // larger scratch memory is released after the record
-	// a record of at most this size never grows scratch memory beyond keptScratch
-	smallValue = 8 << 10
-	maxLookups = 64   // extractors of paths outside Fields that are kept
-	maxDetail  = 200  // bytes of a rejection's detail
-	maxRefused = 1000 // rejections of one record
-	maxDamaged = 8    // damaged values of one record whose end is searched in all of its rest
+	maxLayers  = 3       // objects within messages within messages
+	maxWrapped = 4       // compression within quotes within compression
+	maxMembers = 1 << 20 // logs of one record
+	maxLookups = 64      // extractors of paths outside Fields that are kept
+	maxDetail  = 200     // bytes of a rejection's detail
+	maxRefused = 1000    // rejections of one record
+	maxDamaged = 8       // damaged values of one record whose end is searched in all of its rest
 )
 
 // Decoder reads records. It has scratch memory and is not safe for concurrent use.
@@ -58,9 +54,8 @@ type Decoder struct {
 	today   today
 	stamp   stamp
 	words   words
-	layouts [layoutCount]layout
+	layouts layouts
 
-	lastLayout *layout
 	flat       flatLog
 	otlpCount  int // log records and refused members of the export that is read
 	wides      [wideCount]wide
@@ -82,17 +77,8 @@ type Decoder struct {
 	lookups    map[string]lookup
 	extractors []*extractor
 
-	arena   []byte // texts of the current log
-	built   []byte // the current log, if it was rewritten
-	wrapped [maxWrapped + 2][]byte
-	inner   [maxLayers + 6][]byte
-	shared  []byte // the envelope
-	shared2 []byte
-	raw     []byte
-
-	translated []byte    // JSON of a value in a binary format
-	scratch    []*[]byte // memory that a record can grow
-	unpacker   unpacker
+	memory
+	unpacker unpacker
 
 	rec              *models.Record
 	each             func(*Log)
@@ -127,9 +113,10 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 		auto:         set.format == "auto",
 		lookups:      map[string]lookup{},
 	}
+	d.layouts = layouts{plan: d.plan, fields: fields.Len(), ownLevels: set.levels != nil}
 	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
-	d.scratch = d.memory()
+	d.memory.init(&d.flat.doc, &d.flat.resourceDoc)
 	d.gathered = jsonscan.NewBitset(d.plan.Slots)
 	d.anywhere = d.gathered
 	d.log = Log{
@@ -203,11 +190,7 @@ func (d *Decoder) end() {
 	if small {
 		return
 	}
-	for _, b := range d.scratch {
-		if cap(*b) > keptScratch {
-			*b = nil
-		}
-	}
+	d.memory.release()
 	d.flat.bytes, d.flat.scope, d.flat.group = nil, nil, nil
 	d.root.Reset()
 	for _, layers := range [...]pool{d.overs, d.unders} {
@@ -220,21 +203,6 @@ func (d *Decoder) end() {
 			x.Reset()
 		}
 	}
-}
-
-// memory returns the scratch memory that a record can grow.
-func (d *Decoder) memory() []*[]byte {
-	all := []*[]byte{
-		&d.arena, &d.built, &d.shared, &d.shared2, &d.raw, &d.translated,
-		&d.flat.doc, &d.flat.resourceDoc,
-	}
-	for i := range d.wrapped {
-		all = append(all, &d.wrapped[i])
-	}
-	for i := range d.inner {
-		all = append(all, &d.inner[i])
-	}
-	return all
 }
 
 // value reads the bytes of a record, or bytes that were wrapped in it.
@@ -548,7 +516,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 		return
 	}
 	if !l.root.Parts {
-		l.layout = d.layoutOf()
+		l.layout = d.layouts.of(d.root.Has)
 		// the usual case
 		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
 			!d.cloudEvent && !l.layout.partial &&
@@ -592,23 +560,6 @@ func (d *Decoder) emitNext() {
 	}
 	d.emit()
 	d.split = split{}
-}
-
-// keep appends a text to the arena of the current log.
-func (d *Decoder) keep(f func([]byte) []byte) []byte {
-	start := len(d.arena)
-	d.arena = f(d.arena)
-	return d.arena[start:len(d.arena):len(d.arena)]
-}
-
-// resolved returns the text of a string, in the arena if it has escapes or invalid bytes.
-func (d *Decoder) resolved(t []byte, flags uint8) []byte {
-	if flags&jsonscan.Escaped == 0 && (flags&jsonscan.Wide == 0 || utf8.Valid(t)) {
-		return t
-	}
-	start := len(d.arena)
-	d.arena = jsonscan.AppendText(d.arena, t, flags)
-	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
 // lookup returns an extractor for a path that is not in Fields.

@@ -53,7 +53,7 @@ func (l *Log) Entry() models.LogEntry {
 		e.Level = ""
 	}
 	if h := l.d.plan.hints.hostname; l.root.Has.Has(h) {
-		e.Hostname = string(l.scalar(l.root, l.root.Spans[h]).Text)
+		e.Hostname = string(l.in(l.root).scalar(l.root.Spans[h]).Text)
 	}
 	if e.Namespace != "" && e.Kubernetes.PodName == "" && e.Kubernetes.ContainerName == "" &&
 		!l.inKubernetes() {
@@ -95,7 +95,7 @@ func validString(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFF
 func (l *Log) side(path string) string {
 	c := l.d.plan.sides[path]
 	for _, x := range l.platformFirst() {
-		if v, at := l.textOf(x, &c); at != jsonscan.NoSlot {
+		if v, at := l.in(x).textOf(&c); at != jsonscan.NoSlot {
 			return string(v.Text)
 		}
 	}
@@ -106,7 +106,7 @@ func (l *Log) side(path string) string {
 func (l *Log) stringMap(candidates []jsonscan.Choice) map[string]string {
 	for _, c := range candidates {
 		for _, x := range l.platformFirst() {
-			v, at := l.anyOf(x, &c)
+			v, at := l.in(x).anyOf(&c)
 			if at == jsonscan.NoSlot || v.Kind != Object {
 				continue
 			}
@@ -159,7 +159,8 @@ func (c *collector) collect(into map[string]any, x *jsonscan.Extractor, e *model
 	if x.Doc == nil {
 		return
 	}
-	c.x, c.used = x, c.l.usedSlots(x, e)
+	c.x = x
+	c.used = c.usedSlots(e)
 	c.object(into, x.Doc, 0, 0)
 }
 
@@ -236,11 +237,12 @@ func (c *collector) value(doc []byte, s jsonscan.Span, depth int) any {
 // usedSlots are the slots of a layer whose values have a place of their own in the entry. A value
 // that stands under a name that is no alias of that place is kept among the fields as well, so that
 // a rule on that name finds it.
-func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bitset {
+func (c *collector) usedSlots(e *models.LogEntry) jsonscan.Bitset {
+	l, x := c.l, c.x
 	p, h := l.d.plan, &l.d.plan.hints
 	used := jsonscan.NewBitset(p.Slots)
-	take := func(c *jsonscan.Choice, f func(s jsonscan.Span, at jsonscan.Slot) bool) {
-		for _, at := range c.Slots {
+	take := func(choice *jsonscan.Choice, f func(s jsonscan.Span, at jsonscan.Slot) bool) {
+		for _, at := range choice.Slots {
 			if x.Has.Has(at) && f(x.Spans[at], at) {
 				used.Set(at)
 			}
@@ -253,32 +255,32 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 		want := l.Value(id).Text
 		take(&p.fields[id], func(s jsonscan.Span, at jsonscan.Slot) bool {
 			if id == FieldMessage && s.Kind == Object {
-				return at != h.logText && at != h.event || l.opened(x, at)
+				return at != h.logText && at != h.event || c.opened(at)
 			}
 			alias := Canonical(p.path(at)) == canonicalNames[id] ||
 				id == FieldMessage && source(at) == l.source(id)
-			return alias && id != FieldStack && (s.Kind == Null || l.sameText(id, x, s, want))
+			return alias && id != FieldStack && (s.Kind == Null || c.sameText(id, s, want))
 		})
 	}
 	take(&p.level, func(s jsonscan.Span, at jsonscan.Slot) bool {
 		return Canonical(p.path(at)) == "level" &&
-			(s.Kind == Null || s.Kind != Object && string(l.readLevel(x, at).word) == e.Level) ||
+			(s.Kind == Null || s.Kind != Object && string(l.in(x).readLevel(at).word) == e.Level) ||
 			at == h.severity && s.Kind == Number
 	})
 	take(&p.time, func(s jsonscan.Span, at jsonscan.Slot) bool {
 		if p.path(at) == l.timeFrom {
 			return true
 		}
-		t, ok := l.readTime(x, at)
+		t, ok := l.in(x).readTime(at)
 		return ok && t == l.time && Canonical(p.path(at)) == "timestamp"
 	})
-	for path, c := range p.sides {
+	for path, choice := range p.sides {
 		if path != "timestamp" {
-			take(&c, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.path(at) == path })
+			take(&choice, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.path(at) == path })
 		}
 	}
-	for _, c := range append(slices.Clone(p.labels), p.annos...) {
-		take(&c, func(s jsonscan.Span, _ jsonscan.Slot) bool { return s.Kind == Object })
+	for _, choice := range append(slices.Clone(p.labels), p.annos...) {
+		take(&choice, func(s jsonscan.Span, _ jsonscan.Slot) bool { return s.Kind == Object })
 	}
 	for _, at := range [...]jsonscan.Slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource,
@@ -303,7 +305,7 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 	if x.Has.Has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] &&
 		x.Spans[h.message].Kind == String {
 		s := x.Spans[h.message]
-		if v := l.valueOf(x, s).Text; len(v) > 5 && opens(v, jsonscan.Escaped) {
+		if v := l.in(x).valueOf(s).Text; len(v) > 5 && opens(v, jsonscan.Escaped) {
 			used.Set(h.message)
 		}
 	}
@@ -311,10 +313,10 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 }
 
 // opened says whether the object in a slot is one of the layers above.
-func (l *Log) opened(x *jsonscan.Extractor, at jsonscan.Slot) bool {
-	s := x.Spans[at]
-	for _, over := range l.over {
-		if len(over.Doc) == int(s.End-s.Start) && &over.Doc[0] == &x.Doc[s.Start] {
+func (c *collector) opened(at jsonscan.Slot) bool {
+	s := c.x.Spans[at]
+	for _, over := range c.l.over {
+		if len(over.Doc) == int(s.End-s.Start) && &over.Doc[0] == &c.x.Doc[s.Start] {
 			return true
 		}
 	}
@@ -322,13 +324,13 @@ func (l *Log) opened(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 }
 
 // sameText says whether a span says what the entry already says in another place.
-func (l *Log) sameText(id FieldID, x *jsonscan.Extractor, s jsonscan.Span, want []byte) bool {
-	v := l.scalar(x, s)
+func (c *collector) sameText(id FieldID, s jsonscan.Span, want []byte) bool {
+	v := c.l.in(c.x).scalar(s)
 	if v.Kind == Absent {
 		return s.Kind == String // empty
 	}
 	if id == FieldMessage {
-		return s.Kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.Kind == Array ||
+		return s.Kind != Array && string(c.l.d.tidy(v.Text, true)) == string(want) || s.Kind == Array ||
 			strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
 	}
 	return s.Kind != Array && string(v.Text) == string(want)

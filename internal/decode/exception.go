@@ -31,7 +31,8 @@ func (l *Log) findStack() Value {
 			}
 		}
 		if best == jsonscan.NoSlot {
-			if t := l.fullMessage(x); len(t) > 0 {
+			if t := l.in(x).fullMessage(); len(t) > 0 {
+				l.note(FieldStack, l.d.plan.hints.fullMessage)
 				return Value{String, t}
 			}
 			continue
@@ -39,7 +40,7 @@ func (l *Log) findStack() Value {
 		l.note(FieldStack, best)
 		s := x.Spans[best]
 		if kind == String {
-			return l.valueOf(x, s)
+			return l.in(x).valueOf(s)
 		}
 		return Value{String, l.d.keep(func(b []byte) []byte {
 			return appendException(b, x.Doc[s.Start:s.End], kind, 0)
@@ -53,15 +54,14 @@ func (l *Log) findStack() Value {
 }
 
 // fullMessage is GELF's full message, if it is a stack trace.
-func (l *Log) fullMessage(x *jsonscan.Extractor) []byte {
-	h := &l.d.plan.hints
+func (x layer) fullMessage() []byte {
+	h := &x.d.plan.hints
 	if !x.Has.Has(h.shortMessage) || !x.Has.Has(h.fullMessage) {
 		return nil
 	}
-	v := l.scalar(x, x.Spans[h.fullMessage])
+	v := x.scalar(x.Spans[h.fullMessage])
 	if bytes.Contains(v.Text, []byte("\n\tat ")) || bytes.Contains(v.Text, []byte("\n    at ")) ||
 		bytes.Contains(v.Text, []byte("Traceback (most recent")) {
-		l.note(FieldStack, h.fullMessage)
 		return v.Text
 	}
 	return nil

@@ -341,7 +341,7 @@ func (j *Joiner) line(l *Log, value []byte) {
 	if len(l.root.Doc) == 0 || &l.root.Doc[0] != &value[0] {
 		return // the line does not stand in the value as it is
 	}
-	s, at := l.messageOf(l.root)
+	s, at := l.in(l.root).message()
 	if at == jsonscan.NoSlot || s.Kind != String {
 		return
 	}

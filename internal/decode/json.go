@@ -97,8 +97,8 @@ func nextValue(b []byte, i int) int {
 	return i
 }
 
-// lines reads lines of JSON of which some are damaged. It wants most lines to be objects; otherwise
-// the value is a text that happens to begin with a brace.
+// lines reads lines of JSON of which some are damaged. Most lines must be objects; otherwise the
+// value is a text that begins with a brace by chance.
 func (d *Decoder) lines(b []byte) bool {
 	good, bad := 0, 0
 	for line := range bytes.SplitSeq(b, []byte("\n")) {

@@ -58,7 +58,7 @@ func (l *Log) addParts() {
 			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
 		}
 	}
-	if x.Has.Has(h.event) && x.Spans[h.event].Kind == Object && l.isHEC(x) {
+	if x.Has.Has(h.event) && x.Spans[h.event].Kind == Object && l.in(x).isHEC() {
 		l.format = "hec"
 		l.pushOver(x.Doc[x.Spans[h.event].Start:x.Spans[h.event].End])
 	}
@@ -84,7 +84,7 @@ func (l *Log) addParts() {
 		x = l.over[len(l.over)-1]
 	}
 	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object &&
-		!l.speaks(x) { // Auth0
+		!l.in(x).speaks() { // Auth0
 		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
 	}
 	if x.Has.Has(h.specVersion) {
@@ -94,13 +94,13 @@ func (l *Log) addParts() {
 		l.pushFlatLabels(x.Spans[h.flatLabels])
 	}
 	if x.Has.Has(h.ddtags) && x.Spans[h.ddtags].Kind == String && x.Has.Has(h.ddsource) {
-		l.pushTags(l.valueOf(x, x.Spans[h.ddtags]).Text)
+		l.pushTags(l.in(x).valueOf(x.Spans[h.ddtags]).Text)
 	}
 }
 
 // isHEC says whether an object is an event as Splunk's HTTP collector takes it.
-func (l *Log) isHEC(x *jsonscan.Extractor) bool {
-	h := &l.d.plan.hints
+func (x layer) isHEC() bool {
+	h := &x.d.plan.hints
 	return !x.Has.Has(h.atTimestamp) && (x.Has.Has(h.time) || x.Has.Has(h.sourcetype))
 }
 
@@ -220,11 +220,11 @@ func (l *Log) openMessage() {
 		if n := len(l.over); n > 0 {
 			x = l.over[n-1]
 		}
-		s, at := l.messageOf(x)
+		s, at := l.in(x).message()
 		i := len(l.under) - l.ownUnder
 		for ; at == jsonscan.NoSlot && x == l.root && i < len(l.under); i++ {
 			x = l.under[i]
-			s, at = l.messageOf(x)
+			s, at = l.in(x).message()
 		}
 		if at == jsonscan.NoSlot {
 			return
@@ -236,7 +236,7 @@ func (l *Log) openMessage() {
 			}
 			if top := l.over[len(l.over)-1]; at == d.plan.hints.logText ||
 				at == d.plan.hints.event {
-				if _, at := l.messageOf(top); at == jsonscan.NoSlot {
+				if _, at := l.in(top).message(); at == jsonscan.NoSlot {
 					l.over = l.over[:len(l.over)-1]
 					return
 				}
@@ -250,7 +250,7 @@ func (l *Log) openMessage() {
 			if n > maxLayers+3 {
 				return
 			}
-			text := d.split.of(l.valueOf(x, s).Text, n)
+			text := d.split.of(l.in(x).valueOf(s).Text, n)
 			if len(text) == 0 {
 				return
 			}
@@ -311,10 +311,10 @@ type split struct {
 const maxSplits = 16
 
 // speaks reports whether a layer has a message or a level.
-func (l *Log) speaks(x *jsonscan.Extractor) bool {
-	n, _ := l.d.plan.fields[FieldMessage].Present(x.Has)
+func (x layer) speaks() bool {
+	n, _ := x.d.plan.fields[FieldMessage].Present(x.Has)
 	if n == 0 {
-		n, _ = l.d.plan.level.Present(x.Has)
+		n, _ = x.d.plan.level.Present(x.Has)
 	}
 	return n > 0
 }

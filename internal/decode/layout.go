@@ -34,35 +34,43 @@ const (
 // layoutCount is how many layouts are remembered; each takes about a kilobyte.
 const layoutCount = 32
 
-// layoutOf returns the layout of the object that the root has just read. A new layout is empty.
-func (d *Decoder) layoutOf() *layout {
-	if s := d.lastLayout; s != nil && s.same(d.root.Has) {
+// layouts are the layouts that a decoder remembers.
+type layouts struct {
+	last      *layout
+	plan      *fieldPlan
+	fields    int  // number of requested fields
+	ownLevels bool // the configuration names levels of its own
+	all       [layoutCount]layout
+}
+
+// of returns the layout of the fields that an object has. A new layout is empty.
+func (c *layouts) of(has jsonscan.Bitset) *layout {
+	if s := c.last; s != nil && s.same(has) {
 		return s
 	}
 	hash := uint64(0)
-	for _, w := range d.root.Has {
+	for _, w := range has {
 		hash = (hash ^ w) * 0x9E3779B97F4A7C15
 	}
-	s := &d.layouts[hash>>59]
-	d.lastLayout = s
+	s := &c.all[hash>>59]
+	c.last = s
 	if s.has == nil {
-		s.has = jsonscan.NewBitset(d.plan.Slots)
-		s.slots = make([]jsonscan.Slot, d.fields.Len())
-	} else if s.same(d.root.Has) {
+		s.has = jsonscan.NewBitset(c.plan.Slots)
+		s.slots = make([]jsonscan.Slot, c.fields)
+	} else if s.same(has) {
 		return s
 	}
-	copy(s.has, d.root.Has)
+	copy(s.has, has)
 	for i := range s.slots {
 		s.slots[i] = slotUnknown
 	}
-	s.time = firstPresent(&d.plan.time, s.has)
+	s.time = firstPresent(&c.plan.time, has)
 	s.level = slotUnknown
-	h := &d.plan.hints
-	s.partial = s.has.Has(h.partialMessage) || s.has.Has(h.partialID)
-	if n, only := d.plan.level.Present(s.has); n == 1 && d.set.levels == nil &&
-		!s.has.Has(h.args) && !s.has.Has(h.auditID) && !s.has.Has(h.logbook) &&
-		!s.has.Has(h.auditLevel) &&
-		d.plan.scales[only] == scaleAny {
+	h := &c.plan.hints
+	s.partial = has.Has(h.partialMessage) || has.Has(h.partialID)
+	if n, only := c.plan.level.Present(has); n == 1 && !c.ownLevels &&
+		!has.Has(h.args) && !has.Has(h.auditID) && !has.Has(h.logbook) &&
+		!has.Has(h.auditLevel) && c.plan.scales[only] == scaleAny {
 		s.level = only
 	}
 	return s
@@ -106,7 +114,7 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = slotInMessage
 		}
 	case FieldMessage:
-		if v.Kind == String && !l.ofSyslog(l.root) && !l.root.Has.Has(h.arguments) &&
+		if v.Kind == String && !l.in(l.root).ofSyslog() && !l.root.Has.Has(h.arguments) &&
 			!l.root.Has.Has(h.line) && !l.root.Has.Has(h.template) &&
 			first != h.journalMessage {
 			s = first
@@ -198,7 +206,7 @@ func (l *Log) namesNoService() bool {
 }
 
 // shapesService reports whether a field is present that names the service of programs known by
-// their fields (see serviceOf).
+// their fields (see layer.service).
 func (h *hints) shapesService(has jsonscan.Bitset) bool {
 	return has.Has(h.name) || has.Has(h.ident) || has.Has(h.eventSource) || has.Has(h.bootLogger)
 }
@@ -263,7 +271,7 @@ func (l *Log) quoted(id FieldID) (v Value, ok bool) {
 	}
 	t := l.d.resolved(l.root.Doc[s.Start:s.End], s.Flags)
 	if id == FieldMessage {
-		t = l.tidy(t, true)
+		t = l.d.tidy(t, true)
 	}
 	l.note(id, at)
 	return Value{String, t}, true

@@ -6,7 +6,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// level is how bad a log is: a canonical upper-case word, and the severity number that
+// level is the severity of a log: a canonical upper-case word, and the severity number that
 // OpenTelemetry gives it; rules compare the number. The zero level is that of a log that says
 // nothing about it.
 type level struct {
@@ -201,7 +201,7 @@ func severityLevel(n int) level {
 	return l
 }
 
-// scale is how a number says how bad a log is.
+// scale is the meaning of a number as a severity.
 type scale uint8
 
 const (
@@ -402,4 +402,38 @@ func smallNumber(t []byte) (int, bool) {
 		v = -v
 	}
 	return v, true
+}
+
+// isAuditLevel reports whether a word is a level of the Kubernetes audit policy, which is no
+// severity.
+func isAuditLevel(word []byte) bool {
+	switch string(word) {
+	case "None", "Metadata", "Request", "RequestResponse":
+		return true
+	}
+	return false
+}
+
+// otelName reads OpenTelemetry's names of severity numbers: ERROR, ERROR2, ...
+func otelName(name []byte) level {
+	step := 0
+	if n := len(name); n > 0 && name[n-1]-'2' < 3 {
+		step = int(name[n-1] - '1')
+		name = name[:n-1]
+	}
+	switch string(name) {
+	case "TRACE":
+		return severityLevel(1 + step)
+	case "DEBUG":
+		return severityLevel(5 + step)
+	case "INFO":
+		return severityLevel(9 + step)
+	case "WARN":
+		return severityLevel(13 + step)
+	case "ERROR":
+		return severityLevel(17 + step)
+	case "FATAL":
+		return severityLevel(21 + step)
+	}
+	return levelUnknown
 }

@@ -10,22 +10,22 @@ import (
 func (l *Log) findMessage() Value {
 	if l.isText {
 		l.from[FieldMessage] = fromText
-		return Value{String, l.d.resolved(l.tidy(l.text, true), jsonscan.Wide)}
+		return Value{String, l.d.resolved(l.d.tidy(l.text, true), jsonscan.Wide)}
 	}
 	h := &l.d.plan.hints
 	// OpenTelemetry's syslog receiver has the message among the attributes.
 	if e := l.d.envelope; e != nil && len(l.under) > 0 &&
 		(e.Has.Has(h.appName) || e.Has.Has(h.priority)) && e.Has.Has(h.message) &&
 		(l.format == "otlp_json" || l.format == "otlp_proto") {
-		if v := l.scalar(e, e.Spans[h.message]); v.Kind != Absent {
+		if v := l.in(e).scalar(e.Spans[h.message]); v.Kind != Absent {
 			l.note(FieldMessage, l.d.plan.hints.message)
-			return Value{String, l.tidy(v.Text, true)}
+			return Value{String, l.d.tidy(v.Text, true)}
 		}
 	}
 	for _, x := range l.applicationFirst() {
-		s, at := l.messageOf(x)
+		s, at := l.in(x).message()
 		if at == jsonscan.NoSlot {
-			if t := l.rendered(x); t != nil {
+			if t := l.in(x).rendered(); t != nil {
 				l.from[FieldMessage] = fromTemplate
 				return Value{String, t}
 			}
@@ -34,22 +34,23 @@ func (l *Log) findMessage() Value {
 		if s.Kind == Object {
 			continue // it is a layer of its own
 		}
-		v := l.scalar(x, s)
+		v := l.in(x).scalar(s)
 		if at == l.d.plan.hints.journalMessage && s.Kind == Array {
-			v = l.journalBytes(x, s, v)
+			v = l.in(x).journalBytes(s, v)
 		}
 		l.note(FieldMessage, at)
-		if l.ofSyslog(x) {
+		if l.in(x).ofSyslog() {
 			v.Text = bytes.TrimPrefix(v.Text, []byte(" "))
 		}
-		text := l.tidy(v.Text, s.Flags&jsonscan.Escaped != 0)
+		text := l.d.tidy(v.Text, s.Flags&jsonscan.Escaped != 0)
 		if at == l.d.plan.hints.message && x.Has.Has(l.d.plan.hints.arguments) {
-			text = l.withArguments(x, text)
+			text = l.in(x).withArguments(text)
 		}
 		return Value{String, text}
 	}
 	for _, x := range l.applicationFirst() {
-		if t := l.weakMessage(x); len(t) > 0 {
+		if t, at := l.in(x).weakMessage(); len(t) > 0 {
+			l.note(FieldMessage, at)
 			return Value{String, t}
 		}
 	}
@@ -58,8 +59,8 @@ func (l *Log) findMessage() Value {
 
 // weakMessage is a text that is the message where there is no other: the first of the arguments
 // that a program passed to its logger, or the reason of a failure.
-func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
-	h := &l.d.plan.hints
+func (x layer) weakMessage() ([]byte, jsonscan.Slot) {
+	h := &x.d.plan.hints
 	for _, at := range [...]jsonscan.Slot{
 		h.text, h.args, h.data, h.reason, h.description, h.zapMessage, h.oneMessage,
 	} {
@@ -89,22 +90,21 @@ func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 				continue
 			}
 		}
-		if v := l.scalar(x, s); v.Kind != Absent {
-			l.note(FieldMessage, at)
-			return l.tidy(v.Text, true)
+		if v := x.scalar(s); v.Kind != Absent {
+			return x.d.tidy(v.Text, true), at
 		}
 	}
-	return nil
+	return nil, jsonscan.NoSlot
 }
 
 // withArguments puts Logback's arguments into the {} of a message.
-func (l *Log) withArguments(x *jsonscan.Extractor, text []byte) []byte {
-	s := x.Spans[l.d.plan.hints.arguments]
+func (x layer) withArguments(text []byte) []byte {
+	s := x.Spans[x.d.plan.hints.arguments]
 	if s.Kind != Array || !bytes.Contains(text, []byte("{}")) {
 		return text
 	}
 	doc := x.Doc[s.Start:s.End]
-	return l.d.keep(func(b []byte) []byte {
+	return x.d.keep(func(b []byte) []byte {
 		rest := text
 		jsonscan.Elements(doc, func(v jsonscan.Span) bool {
 			before, after, ok := bytes.Cut(rest, []byte("{}"))
@@ -122,8 +122,8 @@ func (l *Log) withArguments(x *jsonscan.Extractor, text []byte) []byte {
 
 // ofSyslog reports whether an object was made of syslog by rsyslog, whose messages begin with a
 // blank.
-func (l *Log) ofSyslog(x *jsonscan.Extractor) bool {
-	for _, at := range l.d.plan.hints.syslogTags {
+func (x layer) ofSyslog() bool {
+	for _, at := range x.d.plan.hints.syslogTags {
 		if x.Has.Has(at) {
 			return true
 		}
@@ -131,10 +131,10 @@ func (l *Log) ofSyslog(x *jsonscan.Extractor) bool {
 	return false
 }
 
-// messageOf finds the span of the message in one layer. Objects under the keys log and event are
+// message finds the span of the message in the layer. Objects under the keys log and event are
 // messages only where there is no other: ECS keeps facts about the log there.
-func (l *Log) messageOf(x *jsonscan.Extractor) (jsonscan.Span, jsonscan.Slot) {
-	p := l.d.plan
+func (x layer) message() (jsonscan.Span, jsonscan.Slot) {
+	p := x.d.plan
 	c := &p.fields[FieldMessage]
 	n, only := c.Present(x.Has)
 	if n == 0 {
@@ -173,21 +173,6 @@ func isMessage(s jsonscan.Span) bool {
 	return s.Kind > Null && s.End > s.Start && !(s.Kind == Array && s.End-s.Start <= 2)
 }
 
-// tidy cuts what is no part of a message: one newline at the end, and, where there can be any, the
-// codes that colour a terminal.
-func (l *Log) tidy(t []byte, codes bool) []byte {
-	if n := len(t); n > 0 && t[n-1] == '\n' {
-		t = t[:n-1]
-		if n := len(t); n > 0 && t[n-1] == '\r' {
-			t = t[:n-1]
-		}
-	}
-	if !codes || bytes.IndexByte(t, 0x1b) < 0 {
-		return t
-	}
-	return l.d.keep(func(b []byte) []byte { return appendPlain(b, t) })
-}
-
 // appendPlain appends t without the escape sequences of terminals.
 func appendPlain(dst, t []byte) []byte {
 	for {
@@ -213,9 +198,9 @@ func appendPlain(dst, t []byte) []byte {
 
 // journalBytes is a MESSAGE that journald wrote as an array of bytes because it is no UTF-8. An
 // array of anything else is one of texts, of which v is the first.
-func (l *Log) journalBytes(x *jsonscan.Extractor, s jsonscan.Span, v Value) Value {
+func (x layer) journalBytes(s jsonscan.Span, v Value) Value {
 	whole := true
-	text := l.d.keep(func(b []byte) []byte {
+	text := x.d.keep(func(b []byte) []byte {
 		return jsonscan.AppendText(b, bytesOf(x.Doc[s.Start:s.End], &whole), jsonscan.Wide)
 	})
 	if !whole {
@@ -239,10 +224,10 @@ func bytesOf(array []byte, whole *bool) []byte {
 }
 
 // rendered is the message of an event of Serilog or Twisted that carries its template only, or nil.
-func (l *Log) rendered(x *jsonscan.Extractor) []byte {
-	h := &l.d.plan.hints
+func (x layer) rendered() []byte {
+	h := &x.d.plan.hints
 	if x.Has.Has(h.template) || x.Has.Has(h.logFormat) {
-		l.inFull() // the template's holes may be any fields
+		x.d.log.inFull() // the template's holes may be any fields
 	}
 	at, event := h.template, x.Doc
 	if !x.Has.Has(at) {
@@ -257,9 +242,9 @@ func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 	if !x.Has.Has(at) || x.Spans[at].Kind != String {
 		return nil
 	}
-	template := l.valueOf(x, x.Spans[at]).Text
+	template := x.valueOf(x.Spans[at]).Text
 	if bytes.IndexByte(template, '{') < 0 {
-		return l.tidy(template, false)
+		return x.d.tidy(template, false)
 	}
 	var formatted [][]byte
 	if x.Has.Has(h.renderings) && x.Spans[h.renderings].Kind == Array {
@@ -273,7 +258,7 @@ func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 			},
 		)
 	}
-	return l.d.keep(func(b []byte) []byte { return appendRendered(b, template, event, formatted) })
+	return x.d.keep(func(b []byte) []byte { return appendRendered(b, template, event, formatted) })
 }
 
 // maxHoles bounds the holes of a template that are filled: each is a search in the event.

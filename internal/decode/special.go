@@ -218,7 +218,7 @@ func (l *Log) firstOf(
 				continue
 			}
 		}
-		if v, at := l.anyOf(x, c); v.Kind > Null {
+		if v, at := l.in(x).anyOf(c); v.Kind > Null {
 			return v, at
 		}
 	}
@@ -238,12 +238,12 @@ func (l *Log) inLayers(
 				continue
 			}
 		}
-		v, at := l.anyOf(x, &r.choice)
+		v, at := l.in(x).anyOf(&r.choice)
 		if r.kind == classField && v.Kind > Null {
-			v, at = l.className(x, &r.choice)
+			v, at = l.in(x).className(&r.choice)
 		}
 		if r.kind == addressField && v.Kind == Object { // the client, of which one is the address
-			v, at = l.textOf(x, &r.choice)
+			v, at = l.in(x).textOf(&r.choice)
 		}
 		if v.Kind > Null {
 			return v, at
@@ -254,7 +254,7 @@ func (l *Log) inLayers(
 		if n, _ := r.arrays.Present(x.Has); n == 0 {
 			continue
 		}
-		if v, at := l.throughAny(x, r.through); v.Kind > Null {
+		if v, at := l.in(x).throughAny(r.through); v.Kind > Null {
 			if r.kind == classField {
 				v.Each(func(first Value) bool { v = Value{String, first.Text}; return false })
 			}
@@ -265,13 +265,13 @@ func (l *Log) inLayers(
 }
 
 // className is the first candidate that can be the name of a class.
-func (l *Log) className(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsonscan.Slot) {
+func (x layer) className(c *jsonscan.Choice) (Value, jsonscan.Slot) {
 	for _, at := range c.Slots {
 		if !x.Has.Has(at) {
 			continue
 		}
-		v := l.scalar(x, x.Spans[at])
-		if l.d.plan.path(at) == "exception" { // more often the stack
+		v := x.scalar(x.Spans[at])
+		if x.d.plan.path(at) == "exception" { // more often the stack
 			if v.Text = classOf(v.Text); v.Text == nil {
 				continue
 			}
@@ -285,7 +285,7 @@ func (l *Log) className(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsons
 
 // throughAny finds the values of a path that leads through an array of objects. Several are an
 // array, of which any member matches.
-func (l *Log) throughAny(x *jsonscan.Extractor, ways []through) (Value, jsonscan.Slot) {
+func (x layer) throughAny(ways []through) (Value, jsonscan.Slot) {
 	for i := range ways {
 		w := &ways[i]
 		for _, at := range w.slots {
@@ -294,7 +294,7 @@ func (l *Log) throughAny(x *jsonscan.Extractor, ways []through) (Value, jsonscan
 			}
 			doc := x.Doc[x.Spans[at].Start:x.Spans[at].End]
 			count := 0
-			text := l.d.keep(func(b []byte) []byte {
+			text := x.d.keep(func(b []byte) []byte {
 				b = append(b, '[')
 				b, count = appendThrough(b, doc, w.index, w.rest, 0)
 				return append(b, ']')
@@ -360,8 +360,8 @@ func (l *Log) line() []byte {
 		return l.rawText()
 	}
 	for _, x := range l.platformFirst() {
-		if s, at := l.messageOf(x); at != jsonscan.NoSlot && s.Kind == String {
-			return l.valueOf(x, s).Text
+		if s, at := l.in(x).message(); at != jsonscan.NoSlot && s.Kind == String {
+			return l.in(x).valueOf(s).Text
 		}
 	}
 	return l.rawText()
@@ -399,7 +399,7 @@ func (l *Log) secondsAsMillis() []byte {
 			if !x.Has.Has(d.at) || !x.Has.Has(d.beside) {
 				continue
 			}
-			f, err := strconv.ParseFloat(string(l.scalar(x, x.Spans[d.at]).Text), 64)
+			f, err := strconv.ParseFloat(string(l.in(x).scalar(x.Spans[d.at]).Text), 64)
 			if err != nil {
 				continue
 			}

@@ -14,9 +14,9 @@ type header struct {
 	host  []byte
 }
 
-// appendSyslog rewrites a line of syslog: RFC 5424, its predecessor in all the shapes that RFC 3164
-// found in the wild, and the latter as daemons write it to files, without a priority. The line may
-// have the count of its bytes before it, as on a stream.
+// appendSyslog rewrites a line of syslog: RFC 5424, RFC 3164 in the forms that programs write, and
+// the same as daemons write it to files, without a priority. The line may have the count of its
+// bytes before it, as on a stream.
 //
 //	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [example@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
