@@ -393,7 +393,7 @@ func (c *compiler) fieldIndexes(freqs map[decode.FieldID]*ngramFreq) []*fieldInd
 	return indexes
 }
 
-// levelMarks lists, for each severity, the predicates that hold for it.
+// levelPostings lists, for each severity, the predicates that hold for it.
 func (c *compiler) levelPostings() (postings [25][]int32) {
 	for i := range c.preds {
 		if p := &c.preds[i]; p.kind == predLevel {

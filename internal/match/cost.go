@@ -218,7 +218,7 @@ func (ix *Index) accessText(q *query) string {
 	return text
 }
 
-// describe writes a predicate about as a rule does.
+// describe writes a predicate nearly as a rule would.
 func (ix *Index) describe(pr *predicate) string {
 	l := rule.Leaf{Range: pr.values}
 	if pr.pattern != nil {

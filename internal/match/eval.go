@@ -24,7 +24,7 @@ type source interface {
 }
 
 // Eval says whether a query holds for a log. It is the definition of what queries mean, written to
-// be read: a Index gives the same answers faster.
+// be read: an Index gives the same answers faster.
 //
 //   - A nil query always holds.
 //   - A leaf whose field is absent or null is false; a Not over it is true.

@@ -28,8 +28,8 @@ type Options struct {
 	Now func() int64
 }
 
-// Index is all queries, compiled into one index. Only its counters change; any number of
-// goroutines may share it.
+// Index is all queries compiled into one. Only its counters change; any number of goroutines may
+// share it.
 type Index struct {
 	fields *decode.Fields
 	now    func() int64
@@ -52,7 +52,7 @@ type Index struct {
 	entries []entry  // grouped by guard
 	groups  []group  // grouped by access predicate
 	access  []extent // by predicate: its groups
-	always  extent   // the groups of the queries without a access predicate
+	always  extent   // the groups of the queries without an access predicate
 
 	*counts
 }

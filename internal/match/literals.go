@@ -60,7 +60,7 @@ func wholeSet(re *syntax.Regexp, left, right bool) []literal {
 		return wholeSet(sub[0], left, right)
 	case syntax.OpLiteral:
 		for _, r := range re.Rune {
-			if r == utf8.RuneError { // matches any broken byte, which only folding knows
+			if r == utf8.RuneError { // matches any invalid byte, which only folding replaces
 				return nil
 			}
 		}
@@ -153,7 +153,7 @@ func substrings(re *syntax.Regexp, dst [][]byte) [][]byte {
 		var text []byte
 		for _, r := range re.Rune {
 			same := re.Flags&syntax.FoldCase == 0 || unicode.SimpleFold(r) == r
-			if same && r != utf8.RuneError { // which matches any broken byte
+			if same && r != utf8.RuneError { // which matches any invalid byte
 				text = utf8.AppendRune(text, r)
 				continue
 			}

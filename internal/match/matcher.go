@@ -6,7 +6,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Matcher evaluates a index. It has scratch of its own: one goroutine uses it at a time.
+// Matcher evaluates an index. It has scratch memory and is not safe for concurrent use.
 type Matcher struct {
 	ix  *Index
 	log source

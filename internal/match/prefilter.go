@@ -142,8 +142,8 @@ func (g *prefilter) key(b []byte, i int, l look) uint64 {
 	return uint64(g.window(b, i))
 }
 
-// maxShared is how many literals may share a key before a more frequent n-gram is preferred: no log
-// shall be able to cause thousands of comparisons at one place.
+// maxShared is how many literals may share a key before a more frequent n-gram is preferred, so
+// that no log can cause thousands of comparisons at one place.
 const maxShared = 24
 
 // rarest is where in a literal its n-grams are rarest.

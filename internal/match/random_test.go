@@ -290,7 +290,7 @@ func decoded(t testing.TB, fields *decode.Fields, records [][]byte, each func(*d
 	}
 }
 
-// agree checks that a index over the queries gives the answers of Eval, for each record.
+// agree checks that an index over the queries gives the answers of Eval, for each record.
 func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 	opt := Options{Lists: findList}
 	if sample != nil {
@@ -325,7 +325,7 @@ func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 	})
 }
 
-// A index says of every query and every log what Eval says, however many queries there are, with
+// An index says of every query and every log what Eval says, however many queries there are, with
 // a sample and without one.
 func TestProgramAgreesWithEval(t *testing.T) {
 	for _, size := range []int{1, 3, 10, 50, 300, 2000} {

@@ -65,7 +65,7 @@ func word8(b []byte) uint64 { return binary.LittleEndian.Uint64(b) | wordCase }
 func word4(b []byte) uint64 { return uint64(binary.LittleEndian.Uint32(b) | ngramCase) }
 
 // The first and last bytes of values are looked up by classes of length, the longest first. Four
-// bytes alone would not do: on them, every program ends in .exe.
+// bytes alone select too little: most programs of Windows end in .exe.
 var anchorLengths = [...]int{1, 2, 3, 4, 8, 12}
 
 func anchorClass(n int) int {

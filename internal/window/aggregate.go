@@ -154,7 +154,7 @@ func (c *paneAggregate) precedes(t int64, o Order) bool {
 	return c.begin < t || c.begin == t && c.order.Compare(o) < 0
 }
 
-// first is the number of the first event in a window. A late one may stand before a aggregate whose
+// first is the number of the first event in a window. A late one may stand before an aggregate whose
 // first event was earlier.
 func (s *series) first(p *Condition, lo, hi int) float64 {
 	t, order, first := s.opens(lo)
@@ -169,13 +169,13 @@ func (s *series) first(p *Condition, lo, hi int) float64 {
 	return first
 }
 
-// foldedPane is the pane that a aggregate is in, by its end; where the aggregate stands, and for
+// foldedPane is the pane that an aggregate is in, by its end; where the aggregate stands, and for
 // how many events beyond one.
 type foldedPane struct{ end, last, more int64 }
 
 func (m foldedPane) compare(end int64) int { return cmp.Compare(m.end, end) }
 
-// hasAggregate says whether a pane holds a aggregate, by its end.
+// hasAggregate says whether a pane holds an aggregate, by its end.
 func (s *series) hasAggregate(end int64) bool {
 	_, found := slices.BinarySearchFunc(s.foldedPanes, end, foldedPane.compare)
 	return found
@@ -190,7 +190,7 @@ func (s *series) addFoldedPane(end int64, i int) {
 	s.foldedPanes[at].last, s.foldedPanes[at].more = s.times[i], int64(s.weight(i))
 }
 
-// clip gives back memory that a flood has taken.
+// clip releases memory that a flood has grown.
 func (s *series) clip() {
 	if n := len(s.times); cap(s.times) > 4*n+64 {
 		s.times, s.nums, s.orders, s.aggregates = slices.Clip(slices.Clone(s.times)),

@@ -116,7 +116,7 @@ func (r *reading) bins(b *bins) (total int64) {
 	return total
 }
 
-// floats reads n numbers, which are infinite or finite, but numbers.
+// floats reads n numbers, none of which is NaN.
 func (r *reading) floats(n int) []float64 {
 	nums := make([]float64, n)
 	data := r.take(8 * n)

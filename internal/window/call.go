@@ -47,7 +47,7 @@ func (c *call) value(x *instant) float64 {
 		return c.ofNothing()
 	}
 	if c.offset > 0 && x.at-c.offset-c.window < x.g.state.known {
-		return math.NaN() // what came before the key was known is not known to be nothing
+		return math.NaN() // events from before the key was known are not known
 	}
 	s, cur := &x.g.state.series[c.series], &x.v.cursors[c.index]
 	n := float64(cur.size())
@@ -117,7 +117,7 @@ func (c *call) age(x *instant) int64 {
 	return max(x.at-last, 0)
 }
 
-// seconds is an age as a number.
+// seconds is an age in seconds.
 func seconds(age int64) float64 {
 	if age == math.MaxInt64 {
 		return math.Inf(1)

@@ -14,7 +14,7 @@ import (
 
 const maxFilters = 64
 
-// compiler turns the condition of a rule into a condition.
+// compiler compiles the condition of one rule.
 type compiler struct {
 	r   *rule.Rule
 	p   *Condition
@@ -90,7 +90,7 @@ func (c *compiler) filter(q rule.Query) int {
 	return len(c.p.filters) - 1
 }
 
-// condition compiles what the rule is about.
+// condition compiles when, the sequence, or that any log matches.
 func (c *compiler) condition() direction {
 	switch {
 	case len(c.r.Sequence) > 0 && c.r.When != nil:
@@ -134,8 +134,8 @@ func (c *compiler) truthInto(into *truth, of rule.Condition) direction {
 	return d
 }
 
-// truth compiles a condition, or, if it is not wanted, its contrary: not goes down to the single
-// comparisons, each of which is undefined on its own.
+// truth compiles a condition or, if want is false, its negation. Negations are moved down to the
+// single comparisons, each of which is undefined on its own.
 func (c *compiler) truth(of rule.Condition, want bool) (truth, direction) {
 	switch of := of.(type) {
 	case *rule.Unary:
@@ -481,7 +481,7 @@ func containsHistory(of rule.Condition) bool {
 	return false
 }
 
-// finish draws what follows from the whole.
+// finish sets what follows from the condition as a whole.
 func (c *compiler) finish(d direction) {
 	p := c.p
 	p.steady = d.rising && d.steady && p.resolveFilter < 0 && len(p.levels) == 0
@@ -527,7 +527,7 @@ func (p *Condition) dependsOnKnown() bool {
 }
 
 // lookedAtFilters are the filters of the events that some part of the condition looks at, 0 if some
-// part lookedAtFilters at every event.
+// part looks at every event.
 func (p *Condition) lookedAtFilters() (filters uint64) {
 	for i := range p.series {
 		switch s := &p.series[i]; {

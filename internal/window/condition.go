@@ -77,7 +77,7 @@ func (p *Condition) FiresEarly() bool { return p.eager }
 // enters later than the present one.
 func (p *Condition) ReadsPast() bool { return p.past }
 
-// HoldsEmpty says that the condition may hold without events, so that groups live on while their
+// HoldsEmpty says that the condition may hold without events, so that groups are kept while their
 // key is known.
 func (p *Condition) HoldsEmpty() bool { return p.known }
 

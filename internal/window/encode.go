@@ -365,7 +365,7 @@ func appendTimes(dst []byte, times []int64) []byte {
 	return dst
 }
 
-// reading takes values off the front of data. Once it failed, everything is zero.
+// reading reads values from the front of data. Once it failed, every value is zero.
 type reading struct {
 	data   []byte
 	failed bool

@@ -33,7 +33,7 @@ type instant struct {
 	firing bool // and this is what firing says
 }
 
-// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what other
+// mayHoldOfNothing says whether a condition may hold for an empty window, depending on what other
 // alerts do.
 func mayHoldOfNothing(p *Condition, t truth) bool {
 	return t.holds(&instant{p: p, empty: true}) ||
@@ -75,7 +75,7 @@ type comparison struct {
 	op          string
 	left, right expr
 	want        bool // what it must be: of not, false
-	// holds of an empty window, and says nothing until the key was known for one
+	// it holds for an empty window, and is undefined until the key was known for one
 	undefinedAtFirst bool
 	// the left side if it counts different values, and the right one is a constant
 	many *call

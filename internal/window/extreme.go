@@ -28,7 +28,7 @@ func (e *extremes) add(s *series, i int) {
 	e.times, e.nums = slices.Replace(e.times, from, to, t), slices.Replace(e.nums, from, to, v)
 }
 
-// of is the number that stands at a place of the series, or the greatest one of a aggregate.
+// of is the number that stands at a place of the series, or the greatest one of an aggregate.
 func (e *extremes) of(s *series, i int) float64 {
 	c := s.aggregate(i)
 	switch {

@@ -28,7 +28,7 @@ func (p *Condition) NewGroup(known int64) *Group {
 	return g
 }
 
-// Know has the key of the group known since an instant, if it was not known before.
+// Know makes the key of the group known since an instant, if it was not known before.
 func (g *Group) Know(since int64) {
 	if g.state != nil && !g.thinned {
 		g.state.known = min(g.state.known, since)
@@ -71,7 +71,7 @@ func (g *Group) Newest() int64 {
 // Holds is the truth at the instant up to which it is final.
 func (g *Group) Holds() bool { return g.up }
 
-// Add takes an event in. It keeps neither the event nor anything that it refers to.
+// Add adds an event. It keeps neither the event nor anything that it refers to.
 func (g *Group) Add(p *Condition, ev *Event) Arrival {
 	if ev.Time+p.retains <= g.swept+1 {
 		return TooLate
@@ -105,8 +105,8 @@ func (g *Group) Eager(p *Condition) (Edge, bool) {
 	return g.eager(p)
 }
 
-// Renew has the group begin anew: what came until the watermark counts no more, and its key is
-// known since an instant after that.
+// Renew restarts the group: events until the watermark no longer count, and its key is known since
+// an instant after that.
 func (g *Group) Renew(p *Condition, known int64) {
 	g.up, g.late = false, false
 	if p.count != nil {
@@ -238,7 +238,7 @@ func (g *Group) Empty() bool {
 	return !g.up && !g.late && len(g.times) == 0 && (g.state == nil || g.thinned || g.state.empty())
 }
 
-// Bytes is the memory that the group takes, about.
+// Bytes estimates the memory that the group takes.
 func (g *Group) Bytes() int {
 	n := 64 + 8*cap(g.times)
 	if g.state != nil {

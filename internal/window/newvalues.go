@@ -28,8 +28,8 @@ func (s stretch) start() reset { return reset{s.first, s.order} }
 // maxSeen is how many texts a group remembers. Beyond, those not seen for longest are forgotten.
 const maxSeen = 100_000
 
-// see takes in that a text was seen. It returns the beginnings of stretches that are no more, and
-// the one that came about, if any.
+// see notes that a text was seen. It returns the beginnings of the stretches that became part of
+// another, and of the new one, if any.
 func (n *novelty) see(
 	text string,
 	at reset,
@@ -61,7 +61,7 @@ func (n *novelty) see(
 	return gone, merged.start(), true
 }
 
-// addNovel takes in an event of a field's values; the times of a novel series are the beginnings of
+// addNovel adds an event of a field's values; the times of a novel series are the beginnings of
 // stretches.
 func (s *series) addNovel(p *Condition, sp *seriesSpec, ev *Event, moved func(at, by int)) {
 	if sp.filter >= 0 && ev.Bits>>sp.filter&1 == 0 {
@@ -168,7 +168,7 @@ func (n *novelty) forgetSeen(until int64) {
 	}
 }
 
-// evict forgets the tenth pane that was not seen for longest.
+// evict forgets a tenth of the texts, those not seen for longest.
 func (n *novelty) evict() {
 	age := func(text string) int64 { return n.seen[text][len(n.seen[text])-1].last }
 	texts := slices.SortedFunc(maps.Keys(n.seen), func(a, b string) int {

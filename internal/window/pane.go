@@ -123,13 +123,13 @@ func (st *state) fold(p *Condition, sp *seriesSpec, s *series, swept int64) (fol
 	return folded
 }
 
-// hardly says whether too few events until a place are new to look at all of them again: the
-// windows have to be placed anew then, with whatever is ahead.
+// hardly says whether too few events until a place are new to make it worth looking at all of them
+// again, after which the windows have to be placed again.
 func (s *series) hardly(upTo, most int) bool {
 	return upTo-s.checked <= max(most, (len(s.times)-upTo)/2)
 }
 
-// rebuildFoldedPanes notes which panes hold a aggregate.
+// rebuildFoldedPanes notes which panes hold an aggregate.
 func (st *state) rebuildFoldedPanes(p *Condition, s *series) {
 	s.foldedPanes = s.foldedPanes[:0]
 	for i, c := range s.aggregates {

@@ -14,7 +14,7 @@ type quantiles struct {
 	bounds      []float64 // constants that the rule compares with
 	folded      int64     // numbers in aggregates
 	below, upTo []int64   // of those, how many are less than each bound, and not more
-	ranks       *sketch   // of all numbers, nil while none is in a aggregate
+	ranks       *sketch   // of all numbers, nil while none is in an aggregate
 }
 
 // maxBlock is how many numbers a block holds before it is split.
@@ -90,7 +90,7 @@ func (q *quantiles) sketch() {
 	}
 }
 
-// join takes in the numbers of a aggregate, or takes them out for a negative sign.
+// join takes in the numbers of an aggregate, or takes them out for a negative sign.
 func (q *quantiles) join(c *paneAggregate, sign int64) {
 	q.sketch()
 	q.ranks.join(c.ranks, sign)

@@ -10,7 +10,7 @@ import (
 // Of the events behind the watermark whose texts are counted, only the last one of each text can
 // still matter; and only the newest of these, one more than Exactly, can decide whether the window
 // holds more than so many. So these alone are held one by one. The texts of the others remain in a
-// sketch of their part.
+// sketch of their pane.
 
 // prunedPane is the texts of events that were dropped from a pane.
 type prunedPane struct {

@@ -87,7 +87,7 @@ type stepEvents struct {
 	bits   []uint64
 }
 
-// add takes an event in, and returns its place.
+// add adds an event, and returns its place.
 func (h *stepEvents) add(ev *Event) int {
 	at := after(h.times, ev.Time)
 	for at > 0 && h.times[at-1] == ev.Time && ev.Order.Compare(h.orders[at-1]) < 0 {
@@ -112,10 +112,10 @@ func (h *stepEvents) cut(n int) {
 		slices.Delete(h.bits, 0, n)
 }
 
-// chain is how far the instances of a sequence have come. It takes the happenings in order.
+// chain is how far the instances of a sequence have come. It takes the events in order.
 type chain struct {
-	hi      int   // happenings taken
-	taken   int64 // happenings taken ever: the place of the next one
+	hi      int   // events taken
+	taken   int64 // events ever taken: the place of the next one
 	hits    [][]stepEvent
 	ends    [][]end
 	nots    map[int][]stepEvent // by filter
@@ -123,7 +123,7 @@ type chain struct {
 	cleared reset               // the last reset passed
 }
 
-// stepEvent is a happening: its time and its place among all.
+// stepEvent is an event of a step: its time, and its place among all of them.
 type stepEvent struct{ time, place int64 }
 
 // end is the completion of a step, and the latest time at which an instance that completes it so
@@ -176,7 +176,7 @@ func (c *chain) decide(q *sequence, at int64, each func(int64, Order)) {
 	}
 }
 
-// take takes one happening, and says whether it completes the last step.
+// take takes one event, and says whether it completes the last step.
 func (c *chain) take(q *sequence, m stepEvent, bits uint64) bool {
 	if c.hits == nil {
 		c.hits, c.ends, c.nots = make([][]stepEvent, len(q.steps)), make([][]end, len(q.steps)),

@@ -13,7 +13,7 @@ const (
 	numbers      // the number of a field
 	texts        // the text of a field
 	novel        // nothing; its events are the first ones of each text
-	derived      // nothing; its events come about in the sweep
+	derived      // nothing; its events are derived in the sweep
 )
 
 // seriesSpec says which events of a rule a series holds: those that satisfy a filter and have a
@@ -40,7 +40,7 @@ type series struct {
 	texts       []string
 	orders      []Order
 	aggregates  []*paneAggregate // what stands for several events; nil if there are none
-	foldedPanes []foldedPane     // the panes that hold a aggregate, in order
+	foldedPanes []foldedPane     // the panes that hold an aggregate, in order
 
 	pruned []prunedPane // by their ends
 
@@ -48,7 +48,7 @@ type series struct {
 	novelty
 }
 
-// add takes an event in, and returns its place, or -1 if the series does not hold it.
+// add adds an event, and returns its place, or -1 if the series does not hold it.
 func (s *series) add(p *seriesSpec, ev *Event, v Value) int {
 	if p.kind == derived || p.filter >= 0 && ev.Bits>>p.filter&1 == 0 {
 		return -1

@@ -46,7 +46,7 @@ func (p *Condition) newState() *state {
 	return st
 }
 
-// add takes an event in, which is late if the group was swept beyond it.
+// add adds an event, which is late if the group was swept beyond it.
 func (st *state) add(p *Condition, ev *Event, late bool) {
 	if p.MakesKnown(ev.Bits) {
 		st.known = min(st.known, ev.Time)
@@ -75,7 +75,7 @@ func (st *state) add(p *Condition, ev *Event, late bool) {
 	st.credit = min(st.credit+creditPerEvent, maxCredit)
 }
 
-// addList takes in the numbers of a list: each member counts.
+// addList adds the numbers of a list: each member counts.
 func (st *state) addList(p *Condition, i int, ev *Event) {
 	for _, member := range ev.value(p.series[i].field).List {
 		if at := st.series[i].add(&p.series[i], ev, member); at >= 0 {
@@ -85,7 +85,7 @@ func (st *state) addList(p *Condition, i int, ev *Event) {
 	}
 }
 
-// addResolve takes in that an event resolves. One that is late counts from the watermark on.
+// addResolve notes that an event resolves. One that is late counts from the watermark on.
 func (st *state) addResolve(ev *Event, late bool) {
 	r := reset{ev.Time, ev.Order}
 	if late {
@@ -106,7 +106,7 @@ func (st *state) takeResolve(at int64) (last reset, found bool) {
 	return last, found
 }
 
-// cut makes everything until a resolving event count no more. The final view stands at its instant.
+// cut stops counting everything until a resolving event. The final view stands at its instant.
 func (st *state) cut(p *Condition, r reset) {
 	st.resets = append(st.resets, r)
 	for i := range st.series { // a pane ends here
@@ -141,7 +141,7 @@ func (st *state) cutChain(p *Condition, r reset) {
 	}
 }
 
-// FiresEarly may go through the window again for an event that arrived out of order, but on average
+// Eager may go through the window again for an event that arrived out of order, but on average
 // through no more than so many events for each one added.
 const (
 	creditPerEvent = 64
@@ -155,8 +155,8 @@ func (st *state) moved(p *Condition, series, at, by int) {
 	}
 }
 
-// addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain
-// is made again.
+// addStep adds a step of a sequence. Where it comes too late for the chain of steps, the chain is
+// made again.
 func (st *state) addStep(p *Condition, ev *Event, late bool) {
 	at := st.steps.add(ev)
 	if st.early != nil && (late || st.early.chain != nil && at < st.early.chain.hi) {
@@ -410,7 +410,7 @@ func (g *Group) evaluate(x *instant, late bool, r reset, resolved bool, each fun
 	g.up, st.recovered, st.level = holds, recovered, level
 }
 
-// compact drops what no longer matters once everything until swept is said.
+// compact drops what no longer matters once every edge until swept was yielded.
 func (st *state) compact(p *Condition, swept int64) {
 	st.seek(p, swept)
 	if st.early != nil && st.early.at < swept {
@@ -495,7 +495,7 @@ func (st *state) forgetSteps(p *Condition, swept int64) {
 func (g *Group) eager(p *Condition) (Edge, bool) {
 	st := g.state
 	if st.earlyFrom == Never || st.spent {
-		return Edge{}, false // what is spent must cease first, which the sweep finds
+		return Edge{}, false // a condition that a log resolved must cease first, which the sweep finds
 	}
 	from := max(st.earlyFrom, g.swept+1)
 	at, whole := st.comeFrom(p, from)

@@ -18,7 +18,7 @@ type cursor struct {
 }
 
 // departure is when events of a pane, after begin and until end, leave: if it is high-volume, all
-// with the last of them. The zero value is about no part.
+// with the last of them. The zero value is about no pane.
 type departure struct {
 	begin, end, last int64
 	highVolume       bool
@@ -87,7 +87,7 @@ func (v *view) seek(p *Condition, st *state, at int64) {
 		}
 		to := min(st.firstIn(p, c, at), cur.hi)
 		if to > cur.lo && to < cur.hi && s.times[to-1] == s.times[to] {
-			v.place(p, st, i) // accumulators know no places within an instant
+			v.place(p, st, i) // accumulators have no places within an instant
 			continue
 		}
 		for ; cur.lo < to; cur.lo++ {

@@ -3,7 +3,7 @@
 // A Condition is the compiled condition of one rule, shared by all of its groups; a Group is what
 // one group has seen. A window of length w at the instant T holds the events with T-w < t <= T, so
 // an event enters with its own time and leaves exactly w later, and all events of one instant enter
-// before the condition is judged. What is asked is therefore never "does it hold now" but "when
+// before the condition is evaluated. What is asked is therefore never "does it hold now" but "when
 // does it begin and cease to hold": an answer that depends on the times of the events alone, not on
 // the order or the batches in which they arrive.
 //
@@ -114,7 +114,7 @@ type Edge struct {
 	Same bool
 }
 
-// Env is what a condition may ask of the world beyond its group. It knows whose group asks.
+// Env answers what a condition asks about other alerts. It knows which group asks.
 type Env interface {
 	// Firing says whether the other alert fires at that instant, for the labels that both share.
 	Firing(alert string, at int64) bool
