@@ -276,7 +276,9 @@ func (c *collector) usedSlots(e *models.LogEntry) jsonscan.Bitset {
 	})
 	for path, choice := range p.sides {
 		if path != "timestamp" {
-			take(&choice, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.path(at) == path })
+			take(&choice, func(_ jsonscan.Span, at jsonscan.Slot) bool {
+				return p.path(at) == path
+			})
 		}
 	}
 	for _, choice := range append(slices.Clone(p.labels), p.annos...) {
@@ -330,7 +332,7 @@ func (c *collector) sameText(id FieldID, s jsonscan.Span, want []byte) bool {
 		return s.Kind == String // empty
 	}
 	if id == FieldMessage {
-		return s.Kind != Array && string(c.l.d.tidy(v.Text, true)) == string(want) || s.Kind == Array ||
+		return s.Kind == Array || string(c.l.d.tidy(v.Text, true)) == string(want) ||
 			strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
 	}
 	return s.Kind != Array && string(v.Text) == string(want)

@@ -154,8 +154,8 @@ func (c *paneAggregate) precedes(t int64, o Order) bool {
 	return c.begin < t || c.begin == t && c.order.Compare(o) < 0
 }
 
-// first is the number of the first event in a window. A late one may stand before an aggregate whose
-// first event was earlier.
+// first is the number of the first event in a window. A late one may stand before an aggregate
+// whose first event was earlier.
 func (s *series) first(p *Condition, lo, hi int) float64 {
 	t, order, first := s.opens(lo)
 	for i := lo; s.aggregates != nil && i < hi && s.times[i] <= t+p.paneLength; i++ {

@@ -495,7 +495,8 @@ func (st *state) forgetSteps(p *Condition, swept int64) {
 func (g *Group) eager(p *Condition) (Edge, bool) {
 	st := g.state
 	if st.earlyFrom == Never || st.spent {
-		return Edge{}, false // a condition that a log resolved must cease first, which the sweep finds
+		// a condition that a log resolved must cease first, which the sweep finds
+		return Edge{}, false
 	}
 	from := max(st.earlyFrom, g.swept+1)
 	at, whole := st.comeFrom(p, from)
