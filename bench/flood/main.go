@@ -297,12 +297,14 @@ func (p *peak) take() int {
 type webhook struct {
 	url string
 
-	mu   sync.Mutex // guards seen
+	mu   sync.Mutex // guards what follows
 	seen map[int64]time.Duration
+	// until the notifier had the alert; the rest of the time is that of notifying
+	decided map[int64]time.Duration
 }
 
 func startWebhook() (*webhook, error) {
-	w := &webhook{seen: map[int64]time.Duration{}}
+	w := &webhook{seen: map[int64]time.Duration{}, decided: map[int64]time.Duration{}}
 	var err error
 	w.url, err = proc.Serve(w)
 	return w, err
@@ -321,6 +323,7 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 		sent, err := strconv.ParseInt(a.Labels["sent"], 10, 64)
 		if _, twice := w.seen[sent]; err == nil && !twice {
 			w.seen[sent] = now.Sub(time.Unix(0, sent))
+			w.decided[sent] = a.StartsAt.Sub(time.Unix(0, sent))
 		}
 	}
 }
@@ -356,19 +359,21 @@ func (w *webhook) wait(sent []int64, patience time.Duration) {
 func (w *webhook) delays(sent []int64) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var all []time.Duration
+	var all, decided []time.Duration
 	for _, n := range sent {
 		if d, ok := w.seen[n]; ok {
-			all = append(all, d)
+			all, decided = append(all, d), append(decided, w.decided[n])
 		}
 	}
 	if len(all) == 0 {
 		return fmt.Sprintf("none of %d probes notified", len(sent))
 	}
+	slices.Sort(decided)
 	slices.SortFunc(all, cmp.Compare)
 	at := func(q float64) time.Duration {
 		return all[int(q*float64(len(all)-1))].Round(time.Millisecond)
 	}
-	return fmt.Sprintf("%d of %d probes notified, median %v, 95%% %v, slowest %v",
-		len(all), len(sent), at(0.5), at(0.95), at(1))
+	return fmt.Sprintf("%d of %d probes notified, median %v (decided %v), 95%% %v, slowest %v",
+		len(all), len(sent), at(0.5), decided[len(decided)/2].Round(time.Millisecond), at(0.95),
+		at(1))
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"time"
 )
 
 // Alert is one of a notification in Alertmanager's format.
 type Alert struct {
 	Status              string
 	Labels, Annotations map[string]string
+	StartsAt            time.Time
 }
 
 // Serve serves HTTP on a port of its own until the process ends, and returns the URL.

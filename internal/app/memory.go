@@ -26,11 +26,13 @@ func limitMemory(logger *slog.Logger) {
 	}
 }
 
-// What the heap may grow by between two collections: as much as is alive, up to smallHeap, and
-// beyond that a sixth of it. Go's default, as much as is alive, would have the memory of a flood
-// of alerts taken twice.
+// What the heap may grow by between two collections: as much as is alive, but not beyond
+// roomyHeap, and at least a sixth of it, or smallHeap. Go's default, as much as is alive, would
+// have the memory of a flood of alerts taken twice; a sixth from the beginning would have the
+// collector take half the time of a flood, though memory that is needed later is free.
 const (
 	smallHeap  = 48 << 20
+	roomyHeap  = 352 << 20
 	largeShare = 6
 )
 
@@ -39,7 +41,11 @@ func collectorPercent(live uint64) int {
 	if live <= smallHeap {
 		return 100
 	}
-	return int(max(smallHeap, live/largeShare) * 100 / live)
+	grow := max(smallHeap, live/largeShare)
+	if live < roomyHeap {
+		grow = max(grow, min(live, roomyHeap-live))
+	}
+	return int(grow * 100 / live)
 }
 
 // tuneCollector has the collector work harder when the heap is large. It looks after each

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The heap of an ordinary program grows as Go lets it; a large one by a third, and never by less
-// than a small one may.
+// The heap of an ordinary program grows as Go lets it, up to a bound; a large one by a sixth, and
+// never by less than a small one may.
 func TestCollectorPercent(t *testing.T) {
 	f := func(live uint64, want int) {
 		t.Helper()
@@ -17,14 +17,20 @@ func TestCollectorPercent(t *testing.T) {
 	f(0, 100)
 	f(30<<20, 100)
 	f(48<<20, 100)
-	f(64<<20, 75)
-	f(128<<20, 37)
-	f(288<<20, 16)
+	f(64<<20, 100)
+	f(176<<20, 100)
+	f(256<<20, 37)
+	f(304<<20, 16)
+	f(352<<20, 16)
 	f(4<<30, 16)
 	grown := func(live uint64) uint64 { return live * uint64(collectorPercent(live)) / 100 }
 	for live := uint64(smallHeap); live < 8<<30; live += live / 64 {
 		if grown(live) < smallHeap*95/100 { // the percent is rounded
 			t.Errorf("with %d MB alive it grows by %d MB", live>>20, grown(live)>>20)
+		}
+		least := live + max(smallHeap, live/largeShare)
+		if live+grown(live) > max(least, roomyHeap) {
+			t.Errorf("with %d MB alive the heap has %d MB", live>>20, (live+grown(live))>>20)
 		}
 	}
 }

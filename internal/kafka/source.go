@@ -141,6 +141,7 @@ type Source struct {
 	// the last checkpoint is being taken, and other members read on
 	leaving        bool
 	lastCheckpoint time.Time
+	pollLimit      int // records of the next poll at most
 	commits        sync.WaitGroup
 	// the engine has panicked; it is not called any more
 	broken bool
@@ -405,7 +406,10 @@ func (s *Source) poll(ctx context.Context) ([]batch, error) {
 			return nil, nil
 		}
 	}
-	return s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
+	if s.pollLimit == 0 {
+		s.pollLimit = s.cfg.PollRecords
+	}
+	return s.group.poll(ctx, checkpointInterval, s.pollLimit)
 }
 
 // round processes the batches of one poll.
@@ -419,9 +423,11 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	}
 	s.holdBack(batches)
 	batches = s.join(batches)
+	began, records := time.Now(), 0
 	s.evaluate(batches)
 	var reopen error
 	for _, b := range batches {
+		records += len(b.records)
 		if b.err == nil {
 			continue
 		}
@@ -435,6 +441,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.deadLetters.flush() // before the records are passed on as read
 	}
 	s.advance()
+	s.pollLimit = nextPoll(s.pollLimit, s.cfg.PollRecords, records, time.Since(began))
 	if changed || time.Since(s.lastCheckpoint) >= checkpointInterval ||
 		s.checkpointer != nil && s.checkpointer.Urgent() {
 		s.reportShared()
