@@ -255,8 +255,26 @@ func oneLine(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 		return false
 	}
 	s := &x.Spans[at]
-	return s.Kind == String && s.Flags&jsonscan.Escaped == 0 &&
-		bytes.IndexByte(x.Doc[s.Start:s.End], '\n') < 0
+	if s.Kind != String {
+		return false
+	}
+	t := x.Doc[s.Start:s.End]
+	return (!x.MayHaveControls() || bytes.IndexByte(t, '\n') < 0) &&
+		(s.Flags&jsonscan.Escaped == 0 || !mayEscapeNewline(t))
+}
+
+// mayEscapeNewline reports whether a string as it is written may have an escaped newline.
+func mayEscapeNewline(t []byte) bool {
+	for {
+		i := bytes.IndexByte(t, '\\')
+		if i < 0 {
+			return false
+		}
+		if i+1 == len(t) || t[i+1] == 'n' || t[i+1] == 'u' || t[i+1] == 'x' {
+			return true
+		}
+		t = t[i+2:]
+	}
 }
 
 // quoted returns a field by its layout whose text has escapes, as messages often have.

@@ -46,6 +46,7 @@ type Extractor struct {
 	transitions int // kept, of all keys
 	scratch     []byte
 	moves       []move
+	marks       marks
 
 	Parts bool // the document has a value of a part slot
 }
@@ -180,9 +181,13 @@ func (x *Extractor) Reset() {
 	clear(x.Has)
 }
 
+// MayHaveControls reports whether a string of the object may have a control character that is
+// written as it is, a newline for example.
+func (x *Extractor) MayHaveControls() bool { return x.marks.control }
+
 // Read extracts the object that begins at b[0] and returns the index after it, or Broken, or Cut.
 // Values found before the object broke are kept. It is one long function because it is the hot loop
-// of the engine: matching a transition and finding the end of a string are inlined by hand.
+// of the engine: matching a transition and finding a mark are inlined by hand.
 func (x *Extractor) Read(b []byte) int {
 	x.begin(b)
 	k, i := x.start, 0
@@ -232,38 +237,34 @@ func (x *Extractor) Read(b []byte) int {
 	value:
 		start, kind, flags := i, String, uint8(0)
 		if isString {
-			var seen uint64
 			for {
-				if i < 0 || i > len(b)-16 {
-					e, f := ScanString(b, i)
-					if e < 0 {
-						return e
+				o := i - x.marks.from
+				if uint(o) >= uint(x.marks.size) {
+					if i >= len(b) {
+						return Cut
 					}
-					flags |= f
-					i = e
-					break
+					x.marks.read(b, i)
+					o = 0
 				}
-				v, w := word(b[i:i+8:i+8]), word(b[i+8:i+16:i+16])
-				// includes bytes after the text; Wide is only a hint
-				seen |= v | w
-				first, second := endBytes(v), endBytes(w)
-				if first|second == 0 {
-					i += 16
+				j, s := o>>6&(maxBlocks-1), uint(o)&63
+				w := x.marks.bits[j]>>s | x.marks.bits[j+1]<<1<<(63-s)
+				if w == 0 {
+					i = min(i+64, x.marks.from+x.marks.size)
 					continue
 				}
-				n := bits.TrailingZeros64(first)
-				// n is 64 when there is nothing in the first word
-				i += (n + bits.TrailingZeros64(second)&-(n>>6)) >> 3
+				i += bits.TrailingZeros64(w)
 				if b[i] == '"' {
 					break
 				}
-				flags |= Escaped
-				if i+1 < len(b) {
-					seen |= uint64(b[i+1])
+				if b[i] == '\\' {
+					flags |= Escaped
+					i++
 				}
-				i += 2
+				i++
 			}
-			flags |= wideness(seen)
+			if x.marks.wide && !IsASCII(b[start:i]) {
+				flags |= Wide
+			}
 		} else {
 			if i, kind = scanOther(b, i); i < 0 {
 				x.failed = k.node
@@ -313,6 +314,7 @@ func (x *Extractor) recover(b []byte, err int) (*key, int) {
 // begin clears the results of the previous document.
 func (x *Extractor) begin(b []byte) {
 	x.Doc, x.failed = b, 0
+	x.marks.reset()
 	for i := range x.Has {
 		x.Has[i] = 0
 	}

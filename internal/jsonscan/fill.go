@@ -5,7 +5,10 @@ type Key = key
 
 // Begin prepares the extractor for the members of one object that its caller puts, instead of an
 // object that it reads. The caller sets Doc.
-func (x *Extractor) Begin() { x.begin(nil) }
+func (x *Extractor) Begin() {
+	x.begin(nil)
+	x.marks.control = true // not known
+}
 
 // Key returns the key with a name in the outermost object, which must not have quotes, backslashes
 // or control characters. A key that is not kept is valid until the next call.

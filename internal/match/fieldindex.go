@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -245,7 +246,7 @@ func (m *Matcher) scanValue(u *fieldIndex, v decode.Value, sc scope) {
 	if v.Kind <= decode.Null {
 		return
 	}
-	if u.texts && v.Kind == decode.String && isASCII(v.Text) { // nearly always
+	if u.texts && v.Kind == decode.String && jsonscan.IsASCII(v.Text) { // nearly always
 		s := &m.scan
 		s.fieldIndex, s.scope, s.numeric, s.mode = u, sc, false, modeFolded|modeCased
 		m.scanText(s, v.Text)
@@ -300,7 +301,7 @@ func (m *Matcher) scanScalar(u *fieldIndex, v decode.Value, sc scope) {
 	}
 	s := &m.scan
 	s.fieldIndex, s.scope, s.numeric = u, sc, false
-	if isASCII(v.Text) {
+	if jsonscan.IsASCII(v.Text) {
 		s.mode = modeFolded | modeCased
 		m.scanText(s, v.Text)
 	} else {

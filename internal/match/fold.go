@@ -65,19 +65,6 @@ func lower(c byte) byte {
 	return c
 }
 
-// isASCII says whether a text has no byte beyond ASCII.
-func isASCII(b []byte) bool {
-	var seen uint64
-	i := 0
-	for ; i <= len(b)-8; i += 8 {
-		seen |= word(b[i : i+8 : i+8])
-	}
-	for ; i < len(b); i++ {
-		seen |= uint64(b[i])
-	}
-	return seen&0x8080808080808080 == 0
-}
-
 const (
 	ngramCase = 0x20202020         // the bit of the case of ASCII letters, in four bytes
 	wordCase  = 0x2020202020202020 // and in eight

@@ -23,18 +23,3 @@ func TestFoldRune(t *testing.T) {
 		}
 	}
 }
-
-func TestIsASCII(t *testing.T) {
-	f := func(in string, want bool) {
-		t.Helper()
-		if got := isASCII([]byte(in)); got != want {
-			t.Errorf("%q: got %v", in, got)
-		}
-	}
-	f("", true)
-	f("connection refused by peer", true)
-	f("é", false)
-	f("connection refused by pé", false)
-	f("12345678\x80", false)
-	f("1234567\xff", false)
-}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -183,7 +184,7 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 	switch p.kind {
 	case predSet:
 		folded := v.Text
-		if !isASCII(folded) {
+		if !jsonscan.IsASCII(folded) {
 			m.folded = appendFold(m.folded[:0], folded)
 			folded = m.folded
 		}
@@ -205,7 +206,7 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 			return hasWords(v.Text, p.pattern.words, true)
 		}
 		folded := v.Text
-		if !isASCII(folded) {
+		if !jsonscan.IsASCII(folded) {
 			m.folded = appendFold(m.folded[:0], folded)
 			folded = m.folded
 		}
