@@ -12,7 +12,9 @@ import (
 
 var invocation = regexp.MustCompile(
 	"(?m)(?:^|[|`\\s])(?:go run \\./cmd/)?alert-engine " +
-		"((?:run|demo|check|test|backtest|explain|decode|deadletters|version|[a-z]+ -)[^|`\\n]*)",
+		"((?:backtest|check|completion|config|deadletters|decode|demo|doctor|explain|fmt|health|" +
+		"import|lsp|man|mcp|new|notify|run|schema|stat|state|suggest|tail|test|version|" +
+		"[a-z]+ -)[^|`\\n]*)",
 )
 
 // Every command that a document or a help text shows exists, with every flag that it is given.
