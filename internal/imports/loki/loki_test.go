@@ -166,7 +166,7 @@ func TestQueries(t *testing.T) {
 			`sum by (ip) (count_over_time({app=~".+", pod!="", x=""} | logfmt ip="src" | ip != "" [5m])) > 0`,
 			"extract: [{from: line, logfmt: [ip=src]}] match: {stream.app|exists: \"true\", " +
 				"stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]",
-			"",
+			"differs logfmt-names",
 		},
 		{ // names under json; a level that is a text
 			`sum by (user_id) (count_over_time({app="a"} | json | level="error" [5m])) > 1`,
@@ -245,6 +245,25 @@ func TestQueries(t *testing.T) {
 			`sum(count_over_time({a="b"}[1m])) < 3 and sum(count_over_time({a="b"}[10m])) > 9`,
 			"match: {stream.a|cased: b} when: count() over 1m < 3 + 0 / count() over 1m and " +
 				"count() > 9 window: 10m", "",
+		},
+		{ // what is there without logs asks for its own logs
+			`sum by (c) (count_over_time({a="b"} |= "x" [5m] offset 1m)) <= 2 and sum by (c) ` +
+				`(count_over_time({a="b"}[5m])) > 1`,
+			"match: {logs: {stream.a|cased: b, line|contains|cased: x}, logs_2: {stream.a|cased: b}, " +
+				"condition: logs or logs_2} when: count($logs) offset 1m <= 2 + 0 / count($logs) " +
+				"offset 1m and count($logs_2) > 1 window: 5m by: [c=stream.c]", "differs offset",
+		},
+		{ // a label of the stream is that of both sides
+			`sum by (c) (rate({a="b"} | logfmt | level="error" [5m])) / sum by (c) ` +
+				`(rate({a="b"}[5m])) > 0.2`,
+			"extract: [{from: line, logfmt: [level, c]}] match: {logs: {stream.a|cased: b, " +
+				"fields.level|cased: error}, logs_2: {stream.a|cased: b}, condition: logs or logs_2} " +
+				"when: rate($logs) / rate($logs_2) > 0.2 window: 5m by: [c=stream.c]", "",
+		},
+		{
+			`sum(count_over_time({a="b"} | logfmt status | status >= 500 [5m])) > 1`,
+			"extract: [{from: line, logfmt: [status]}] match: {stream.a|cased: b, status|gte: " +
+				"\"500\"} when: count() > 1 window: 5m", "differs number-of-nothing",
 		},
 		{`sum(rate({a="b"}[5s])) > 4 * sum(rate({a="b"}[10m]))`, "",
 			"refused refused; it has ranges of 10m and 5s, and one of a rule here is at least " +

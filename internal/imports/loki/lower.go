@@ -209,20 +209,6 @@ func (l *lowering) present(e logql.Expr) (truth, error) {
 	}, nil
 }
 
-// counted0 is the count of any logs in the window that all counts are about.
-func counted0(counts []count) string {
-	_, over, own := strings.Cut(counts[0].text, ") over ")
-	for _, c := range counts {
-		if _, other, _ := strings.Cut(c.text, ") over "); other != over {
-			own = false
-		}
-	}
-	if over, _, _ = strings.Cut(over, " offset "); own {
-		return "count() over " + over
-	}
-	return "count()"
-}
-
 func (n number) counts0() string {
 	if len(n.counts) == 0 {
 		return "count()"
@@ -392,19 +378,23 @@ func (l *lowering) comparison(left, right number, op string) truth {
 		t.opposite = back
 		return t
 	}
-	none := " + 0 / " + counted0(counts)
-	if t.opposite = back + none; at(values(-1, 0)) {
-		t.opposite = "(" + back + " or " + counts[0].text + " == 0" + none + ")"
+	anything := " + 0 / count()" // undefined unless the rule has any log
+	if t.opposite = back + anything; at(values(-1, 0)) {
+		t.opposite = "(" + back + " or " + counts[0].text + " == 0" + anything + ")"
 	}
 	if zero {
 		return t
 	}
-	if at(values(-1, 0)) {
-		text += none
+	switch {
+	case !at(values(-1, 0)):
+	case len(counts) == 1:
+		text += " + 0 / " + strings.Replace(counts[0].text, "rate(", "count(", 1)
+	default:
+		text += anything
 	}
 	var guards []string
 	for i, c := range counts {
-		if c.divides || len(l.conditions) == 1 && len(counts) == 1 && text != t.text {
+		if c.divides || len(counts) == 1 && text != t.text {
 			continue
 		}
 		needed := false
@@ -679,15 +669,51 @@ func (l *lowering) logs(
 		l.names[key] = name
 		l.conditions = append(l.conditions, tree.Named{Name: name, Node: n})
 	}
+	grouping := cmp.Or(g, r.Grouping)
+	if p.partial && (aggregated || grouping != nil) && (grouping == nil || !grouping.Without) {
+		l.once(imports.Differs, "logfmt-names",
+			"in an aggregation Loki 3 leaves labels empty that logfmt is asked for by name, all "+
+				"with another name and most behind the first on a line, so the rule may never "+
+				"fire there; here they have their values. Plain | logfmt reads all")
+	}
 	by, err := l.groups(r, p, g, aggregated)
 	if err != nil {
 		return "", nil, err
 	}
-	if l.grouped && !slices.Equal(by, l.by) {
-		return "", nil, errors.New("it joins groups of different labels")
+	if l.grouped {
+		if by = l.common(by); by == nil && len(l.by) > 0 {
+			return "", nil, errors.New("it joins groups of different labels")
+		}
 	}
 	l.by, l.grouped = by, true
 	return name, p, nil
+}
+
+// common are the groups of two ranges that are joined, nil if they have different labels. Where one
+// of them takes a label from the stream, and a parser of the other may have found one of this name,
+// it is that of the stream, which comes first in Loki as well.
+func (l *lowering) common(by []string) (both []string) {
+	if len(by) != len(l.by) {
+		return nil
+	}
+	for i, a := range l.by {
+		b := by[i]
+		name, of, _ := strings.Cut(a, "=")
+		other, ofOther, _ := strings.Cut(b, "=")
+		switch {
+		case a == b || name == other && l.ofStream(name, of):
+			both = append(both, a)
+		case name == other && l.ofStream(name, ofOther):
+			both = append(both, b)
+		default:
+			return nil
+		}
+	}
+	return both
+}
+
+func (l *lowering) ofStream(name, field string) bool {
+	return field != "" && (field == "stream."+name || field == l.labels.Fields[name])
 }
 
 // groups are the groups of a range: those of its aggregation, or each stream.

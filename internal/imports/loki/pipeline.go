@@ -23,12 +23,15 @@ type pipeline struct {
 	l       *lowering
 	renames map[string]string // labels by their new names
 	known   []string          // fields that parsers name
+	labels  []string          // labels that the selector asks for, so that the stream has them
 	open    string            // the parser that yields whatever a line has: json, logfmt, or ""
 	dropped []string
 	kept    []string // the labels that keep has left; nil for all
 	line    string   // why the line is no longer the one that was shipped
 	entry   string   // the field that unpack has made the line; "" for none
 	failing bool     // lines with an error of the parser are still there
+	partial bool     // logfmt is asked for several fields, or for one under another name
+	named   []string // fields that json and logfmt were asked for, which are empty where they miss
 }
 
 // field is the field that a label's name means.
@@ -40,6 +43,8 @@ func (p *pipeline) field(name string) string {
 		return p.member(name, name+"="+base)
 	}
 	switch {
+	case slices.Contains(p.labels, name): // of which a parser makes name_extracted
+		return p.stream(name)
 	case slices.Contains(p.known, name):
 		return own(name)
 	case p.open != "":
@@ -154,6 +159,9 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 		field := p.stream(m.Name)
 		if m.Op == "=" || m.Op == "=~" {
 			l.absentLabel(m.Name, field)
+			if m.Value != "" && (m.Op == "=" || !matchesNothing(m.Value)) {
+				p.labels = append(p.labels, m.Name)
+			}
 		}
 		n, err := matches(field, m.Op, m.Value)
 		if err != nil {
@@ -178,6 +186,12 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 		)
 	}
 	return tree.All(all...), p, nil
+}
+
+// matchesNothing reports whether a regular expression of a selector holds for an absent label.
+func matchesNothing(text string) bool {
+	re, err := regexp.Compile("^(?:" + text + ")$")
+	return err != nil || re.MatchString("")
 }
 
 func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
@@ -272,8 +286,7 @@ func rejects(p logql.Predicate) bool {
 		case "=":
 			return p.Text != ""
 		case "=~":
-			re, err := regexp.Compile("^(?:" + p.Text + ")$")
-			return err == nil && !re.MatchString("")
+			return !matchesNothing(p.Text)
 		}
 	}
 	return false
@@ -300,12 +313,15 @@ func (p *pipeline) parser(s *logql.Parser) error {
 		return add(decode.Extraction{From: "line", Method: s.Kind, Text: s.Text})
 	case len(s.Params) > 0:
 		var list []string
+		p.partial = p.partial || s.Kind == "logfmt" && len(s.Params) > 1
 		for _, m := range s.Params {
 			path := strings.TrimSpace(m.Path)
+			p.named = append(p.named, m.Name)
 			if s.Kind == "logfmt" && path == m.Name {
 				list = append(list, m.Name)
 				continue
 			}
+			p.partial = p.partial || s.Kind == "logfmt"
 			list = append(list, m.Name+"="+path)
 		}
 		p.failing = p.failing || s.Kind == "json"
@@ -499,6 +515,11 @@ func (p *pipeline) compare(c *logql.Compare) (tree.Node, error) {
 		return n, err
 	case !c.Number:
 		return matches(field, c.Op, c.Text)
+	}
+	if slices.Contains(p.named, c.Name) {
+		p.l.once(imports.Differs, "number-of-nothing",
+			"in Loki a line without "+c.Name+" makes the rule fail for as long as it is in range, "+
+				"since the parser names it and it is no number; here such a line does not pass")
 	}
 	number := func(mod string) tree.Node {
 		return tree.Leaf{Field: field, Mods: mod, Values: []string{c.Text}}
