@@ -41,6 +41,11 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 && i < len(b)-1 {
 		return dst, false
 	}
+	if mayBeCompose(b, bytes.IndexByte(b[:min(len(b), 64)], ' ')) {
+		if name, _ := cutCompose(b); name != nil {
+			return dst, false
+		}
+	}
 	var a accessLine
 	switch {
 	case quote > 0 && a.common(b, requestQuote(b, quote)):
@@ -51,6 +56,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	case a.haproxyTCP(b):
 	case a.bars(b):
 	case a.iis(b):
+	case a.extended(b):
 	case a.squid(b):
 	case a.uwsgi(b):
 	case a.morgan(b):
@@ -65,10 +71,20 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 func startsAccess(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
 	return len(b) > 20 && (b[10] == '\t' && b[19] == '\t' ||
-		b[10] == ' ' && b[19] == ' ' && mayBeAddress(b[20:21])) || isMethod(first) ||
+		b[10] == ' ' && b[19] == ' ' && b[4] == '-' && (mayBeAddress(b[20:21]) ||
+			hasMethod(b[20:min(len(b), 120)]))) || isMethod(first) ||
 		mayBeAddress(first) ||
 		string(first) == "[pid:" ||
 		bytes.IndexByte(b[:min(len(b), 40)], '|') >= 0
+}
+
+// hasMethod reports whether a text has the method of a request, with a path behind it, in a column.
+func hasMethod(t []byte) bool {
+	i := bytes.Index(t, []byte(" /"))
+	if i < 3 {
+		return false
+	}
+	return isMethod(t[bytes.LastIndexByte(t[:i], ' ')+1 : i])
 }
 
 // mayBeAddress is a quick check of whether the first field within a word may be an address, a dash
@@ -163,6 +179,9 @@ func unescapeHex(t []byte) []byte {
 
 // request reads the first line of a request: GET /pay HTTP/1.1.
 func (a *accessLine) request(t []byte) {
+	if string(t) == "-" { // the client said nothing
+		return
+	}
 	a.method, t, _ = bytes.Cut(t, []byte(" "))
 	if i := bytes.LastIndexByte(t, ' '); i >= 0 && (bytes.HasPrefix(t[i+1:], []byte("HTTP/")) ||
 		len(t)-i <= 4) {
@@ -206,7 +225,11 @@ func (a *accessLine) common(b []byte, quote int) bool {
 	}
 	rest := bytes.TrimPrefix(b[end+1:], []byte(" "))
 	if !a.cutStatus(&rest) {
-		return false
+		tail, ok := bytes.CutPrefix(rest, []byte("- "))
+		if !ok || open == 0 || !isRequest(b[quote+1:end]) {
+			return false
+		}
+		rest = tail // there was no answer
 	}
 	a.request(b[quote+1 : end])
 	if open == 0 {
@@ -669,6 +692,64 @@ func (a *accessLine) iis(b []byte) bool {
 	a.at, a.method, a.path, a.user, a.client = b[:19], f[1], f[2], f[5], f[6]
 	a.agent, a.referer, a.status = f[7], f[8], f[9]
 	a.duration, a.unit = f[12], time.Millisecond
+	return true
+}
+
+// extended reads a line in W3C's extended format whose columns are not those of iis: behind date
+// and time there are a method, its path, and the status before nothing but numbers, or directly
+// behind the query as old versions of IIS have it.
+//
+//	2026-05-04 10:11:12 W3SVC1 WEB01 GET /pay - 443 - 203.0.113.9 curl/8 502 0 64 29
+//	2026-05-04 10:11:12 203.0.113.9 - 10.0.0.1 80 GET /pay - 502 curl/8
+//	2026-05-04<tab>10:11:12<tab>GET<tab>/pay<tab>502
+func (a *accessLine) extended(b []byte) bool {
+	if len(b) < 28 || b[4] != '-' || b[10] != ' ' && b[10] != '\t' || b[19] != b[10] {
+		return false
+	}
+	if !isTime(append(append(b[:10:10], ' '), b[11:19]...)) {
+		return false
+	}
+	f := bytes.Fields(b[20:min(len(b), 4096)])
+	at := 0
+	for ; at < len(f) && !isMethod(f[at]); at++ {
+		if at > 7 || levelWord(f[at]).word != nil || !isHost(bytes.Trim(f[at], `"`)) &&
+			string(f[at]) != "-" {
+			return false
+		}
+	}
+	if at+2 >= len(f) || f[at+1][0] != '/' && !bytes.Contains(f[at+1], []byte("://")) {
+		return false
+	}
+	numbers := len(f) // of the columns at the end
+	for numbers > at+2 && (isDecimal(f[numbers-1]) || string(f[numbers-1]) == "-") {
+		numbers--
+	}
+	isStatus := func(t []byte) bool {
+		return len(t) == 3 && jsonscan.Digits(t) == 3 && t[0]-'1' < 5
+	}
+	switch {
+	case numbers < len(f) && isStatus(f[numbers]):
+		a.status = f[numbers]
+		if n := len(f) - numbers; n >= 4 { // status, substatus, status of Windows, ..., duration
+			a.duration, a.unit = f[len(f)-1], time.Millisecond
+		}
+	case at+3 < len(f) && isStatus(f[at+3]):
+		a.status = f[at+3]
+	case numbers+1 < len(f) && isStatus(f[numbers+1]):
+		a.status = f[numbers+1] // behind the query, or a dash for none
+	default:
+		return false
+	}
+	a.at = append(append(b[:10:10], ' '), b[11:19]...)
+	a.method, a.path = f[at], f[at+1]
+	for _, field := range f[at+2:] {
+		if a.client == nil && isAddress(field) {
+			a.client = withoutPort(field)
+		}
+	}
+	if a.client == nil && at > 0 && isAddress(f[0]) && (at > 1 || b[10] == '\t') {
+		a.client = f[0]
+	}
 	return true
 }
 

@@ -293,7 +293,7 @@ type hints struct {
 	specVersion, dataBase64                       jsonscan.Slot // CloudEvents
 	caller, ts, verbosity                         jsonscan.Slot // Kubernetes components
 	atFields                                      jsonscan.Slot // logstash v0
-	shortTime, lvl, msg                           jsonscan.Slot // log15
+	shortTime, msg                                jsonscan.Slot // log15
 	arguments                                     jsonscan.Slot // logback
 	line                                          jsonscan.Slot // often the line of the source
 	fullMessage, text, reason, exception          jsonscan.Slot
@@ -420,7 +420,15 @@ func (p *fieldPlan) addServiceLabels(cfg Config) {
 			candidates = append(candidates, object+"."+label)
 		}
 	}
+	candidates = append(candidates, composeLabels...)
 	p.serviceLabels = p.choose(candidates, false)
+}
+
+// composeLabels are where the label with the service of Docker Compose is: of a line that Compose
+// printed, of Docker's own driver, and of Filebeat.
+var composeLabels = []string{
+	"com.docker.compose.service", "attrs.com.docker.compose.service",
+	"container.labels.com_docker_compose_service",
 }
 
 func (p *fieldPlan) addLevels(cfg Config) {
@@ -510,7 +518,7 @@ func (p *fieldPlan) addHints() {
 	h.specVersion, h.dataBase64 = one("specversion"), one("data_base64")
 	h.caller, h.ts, h.verbosity = one("caller"), one("ts"), one("v")
 	h.atFields = one("@fields")
-	h.shortTime, h.lvl, h.msg = one("t"), one("lvl"), one("msg")
+	h.shortTime, h.msg = one("t"), one("msg")
 	h.fullMessage, h.text, h.reason, h.exception = one("full_message"), one("text"), one("reason"),
 		one("exception")
 	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"),

@@ -17,6 +17,7 @@ type civil struct {
 	doubtful                               bool           // it may be a word of the message
 	location                               *time.Location // of a zone's name
 	unknown                                bool           // the zone is unknown
+	local                                  bool           // the date is not in English
 }
 
 // prefix reads the time at the start of a text, in any common form, and returns its length, 0 for
@@ -40,7 +41,11 @@ func (c clock) prefix(t []byte) (ns int64, n int) {
 		return 0, 0
 	}
 	if t[0]-'0' > 9 {
-		return c.named(t)
+		ns, n := c.named(t)
+		if n == 0 && mayBeLocal(t) {
+			return c.localDate(t)
+		}
+		return ns, n
 	}
 	if len(t) > 5 && t[4] == ' ' && jsonscan.Digits(t[:5]) == 4 { // klog's 0504 10:11:12.1
 		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
@@ -67,7 +72,10 @@ func (c clock) dated(t []byte) (ns int64, n int) {
 	if ns, n := c.dayFirst(t); n > 0 {
 		return ns, n
 	}
-	return c.numeric(t)
+	if ns, n := c.numeric(t); n > 0 {
+		return ns, n
+	}
+	return c.localDate(t)
 }
 
 // iso reads 2026-05-04T10:11:12.345Z and similar: other separators of date and clock, a comma as
@@ -182,8 +190,8 @@ func separator(t []byte, i int) int {
 }
 
 // dayFirst reads 04/May/2026:10:11:12 +0000 (the common log format), 04 May 2026 10:11:12,
-// 04May2026 10:11:12, and 04-May-2026::10:11:12; and 04-May-26 10:11:12 where that is within a year
-// before the record's time.
+// 04May2026 10:11:12, 04-May-2026::10:11:12, and 04 May 10:11:12; and 04-May-26 10:11:12 where that
+// is within a year before the record's time.
 func (c clock) dayFirst(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || len(t) < n+12 {
@@ -203,6 +211,10 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 		return 0, 0
 	}
 	digits := jsonscan.Digits(t[year : year+5])
+	if digits == 2 && t[n] == ' ' && t[year+2] == ':' { // 30 Nov 10:11:12.382 of Redis before 5
+		v.year = -1
+		return c.instant(&v, v.clock(t, year))
+	}
 	short := digits == 2 && apart > 0
 	if digits != 4 && !short {
 		return 0, 0
@@ -230,8 +242,8 @@ func (c clock) withinYear(t int64) bool {
 
 // numeric reads dates whose year comes last: 29.11.2026 10:11:12, 29 11 2026 10:11:12 (log4js),
 // 11/29/2026, 10:11:12 AM, 11/29/26 10:11:12, 11/29/2026-10:11:12; 26/11/29 10:11:12, as Spark and
-// Hadoop write it, where that is near to the record's time; and 11-29|10:11:12, 11-29 10:11:12 and
-// 11/29-10:11:12, which have no year.
+// Hadoop write it, where that is near to the record's time; and 11-29|10:11:12, 11-29 10:11:12,
+// 11/29 10:11:12 and 11/29-10:11:12, which have no year.
 func (c clock) numeric(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || n+3 > len(t) {
@@ -260,6 +272,9 @@ func (c clock) numeric(t []byte) (int64, int) {
 		v.month, v.day = first, second
 		return c.instant(&v, v.clock(t, i+1))
 	}
+	if mark == '/' && t[i] == ' ' && n == 2 && m == 2 {
+		return c.yearless(first, second, t, i+1)
+	}
 	// Snort, and Android and others whose dates have a dash
 	if mark == '/' && t[i] == '-' || mark == '-' && t[i] == ' ' && n == 2 && m == 2 {
 		v.month, v.day = first, second
@@ -270,7 +285,7 @@ func (c clock) numeric(t []byte) (int64, int) {
 		return ns, size
 	}
 	y := jsonscan.Digits(t[i+1 : min(len(t), i+6)])
-	if t[i] != mark || y != 4 && (y != 2 || mark == '.') || i+1+y >= len(t) {
+	if t[i] != mark || y != 4 && y != 2 || i+1+y >= len(t) {
 		return 0, 0
 	}
 	if v.year = number(t[i+1 : i+1+y]); y == 2 {
@@ -294,7 +309,11 @@ func (c clock) numeric(t []byte) (int64, int) {
 	monthDay.month, monthDay.day = first, second
 	dayMonth.month, dayMonth.day = second, first
 	if mark == '.' {
-		return c.instant(&dayMonth, end)
+		ns, n := c.instant(&dayMonth, end)
+		if y == 2 && !c.withinYear(ns) {
+			return 0, 0
+		}
+		return ns, n
 	}
 	us, n1 := c.instant(&monthDay, end)
 	eu, n2 := c.instant(&dayMonth, end)
@@ -317,6 +336,26 @@ func (c clock) numeric(t []byte) (int64, int) {
 		return eu, end
 	}
 	return unknownTime, end // 05/04/2026 is in April or in May
+}
+
+// yearless reads the clock at t[i] behind 11/30 or 30/11, whichever is near to the record's time.
+func (c clock) yearless(first, second int, t []byte, i int) (int64, int) {
+	v := civil{year: -1}
+	end := v.clock(t, i)
+	if end == 0 {
+		return 0, 0
+	}
+	end = v.zone(t, end)
+	monthDay, dayMonth := v, v
+	monthDay.month, monthDay.day = first, second
+	dayMonth.month, dayMonth.day = second, first
+	if ns, n := c.instant(&monthDay, end); n > 0 && c.near(ns) {
+		return ns, n
+	}
+	if ns, n := c.instant(&dayMonth, end); n > 0 && c.near(ns) {
+		return ns, n
+	}
+	return 0, 0
 }
 
 // near reports whether a time is close enough to the record's to tell two readings apart.
@@ -350,6 +389,7 @@ func (c clock) named(t []byte) (int64, int) {
 	if v.month, size = monthName(t[i:]); v.month == 0 {
 		return 0, 0
 	}
+	v.local = t[i] >= 'a'
 	i += size
 	for i < len(t) && t[i] == ' ' {
 		i++
@@ -415,6 +455,9 @@ func (v *civil) clock(t []byte, i int) int {
 		i++
 	}
 	n := jsonscan.Digits(t[min(i, len(t)):min(len(t), i+2)])
+	if n == 0 && i < len(t) && t[i] >= 0x80 {
+		return v.halfClock(t, i)
+	}
 	if n == 0 || i+n+3 > len(t) || t[i+n] != ':' || jsonscan.Digits(t[i+n+1:i+n+3]) != 2 {
 		return 0
 	}
@@ -430,6 +473,30 @@ func (v *civil) clock(t []byte, i int) int {
 	return v.half(t, i)
 }
 
+// halfClock is clock with the half of the day before it, as in 下午11:04:36.
+func (v *civil) halfClock(t []byte, i int) int {
+	size, pm := halfSign(t[i:])
+	if size == 0 {
+		return 0
+	}
+	if i += size; i < len(t) && t[i] == ' ' {
+		i++
+	}
+	if i >= len(t) || t[i]-'0' > 9 {
+		return 0
+	}
+	end := v.clock(t, i)
+	switch {
+	case end == 0 || v.hour > 12:
+		return 0
+	case pm && v.hour < 12:
+		v.hour += 12
+	case !pm && v.hour == 12:
+		v.hour = 0
+	}
+	return end
+}
+
 // half reads the half of the day: AM, pm, p.m.
 func (v *civil) half(t []byte, i int) int {
 	j := i
@@ -441,7 +508,15 @@ func (v *civil) half(t []byte, i int) int {
 	case j+2 <= len(t) && string(t[j:j+2]) == "\u00a0":
 		j += 2
 	}
-	if j+2 > len(t) || t[j]|0x20 != 'a' && t[j]|0x20 != 'p' {
+	if j+2 > len(t) {
+		return i
+	}
+	if t[j]|0x20 != 'a' && t[j]|0x20 != 'p' {
+		if t[j] >= 0x80 || v.local {
+			if end := v.localHalf(t, j); end > 0 {
+				return end
+			}
+		}
 		return i
 	}
 	pm := t[j]|0x20 == 'p'
@@ -451,6 +526,9 @@ func (v *civil) half(t []byte, i int) int {
 	case j+4 <= len(t) && t[j+1] == '.' && t[j+2]|0x20 == 'm' && t[j+3] == '.':
 		j += 4
 	default:
+		if end := v.spanishHalf(t, j); end > 0 {
+			return end
+		}
 		return i
 	}
 	switch {

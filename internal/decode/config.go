@@ -44,6 +44,7 @@ func Formats() []string {
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail",
 		"cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
 		"cri", "access", "auditd", "ltsv", "influx", "windows_xml", "weblogic", "snort", "log_xml",
+		"compose",
 		"msgpack", "cbor", "text",
 	}
 }

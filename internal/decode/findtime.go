@@ -90,16 +90,8 @@ func (x layer) time() (t int64, from string, bad bool) {
 			return t, "created", false
 		}
 	}
-	// of log15; elsewhere t is anything
-	if h := &p.hints; x.Has.Has(h.shortTime) && x.Spans[h.shortTime].Kind == String &&
-		(x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
-		if t, ok := x.readTime(h.shortTime); ok {
-			return t, "t", false
-		}
-	}
-	// of zerolog with the short names of its documentation
-	if h := &p.hints; x.Has.Has(h.shortTime) && x.Has.Has(h.oneLevel) && x.Has.Has(h.oneMessage) {
-		if t, ok := x.readTime(h.shortTime); ok {
+	if x.Has.Has(p.hints.shortTime) {
+		if t, ok := x.readShortTime(); ok {
 			return t, "t", false
 		}
 	}
@@ -128,6 +120,18 @@ func (x layer) time() (t int64, from string, bad bool) {
 		}
 	}
 	return 0, "", bad
+}
+
+// readShortTime reads the time of a log that has it under t, as log15 and zerolog's documentation
+// have. Elsewhere t is anything, so there must be a message or level, and a number must be near.
+func (x layer) readShortTime() (int64, bool) {
+	h := &x.d.plan.hints
+	levels, _ := x.d.plan.level.Present(x.Has)
+	if levels == 0 && !x.Has.Has(h.msg) && !x.Has.Has(h.oneMessage) {
+		return 0, false
+	}
+	t, ok := x.readTime(h.shortTime)
+	return t, ok && (x.Spans[h.shortTime].Kind == String || x.d.log.clock.withinYear(t))
 }
 
 // dateAndTime reads the time of a log that has the date, the time of the day and perhaps the zone

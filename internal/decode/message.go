@@ -54,7 +54,29 @@ func (l *Log) findMessage() Value {
 			return Value{String, t}
 		}
 	}
+	for _, x := range l.applicationFirst() {
+		if v, at := l.in(x).textOf(&l.d.plan.fields[FieldStack]); at != jsonscan.NoSlot {
+			if t := stackSummary(v.Text); len(t) > 0 {
+				l.note(FieldMessage, at)
+				return Value{String, l.d.tidy(t, true)}
+			}
+		}
+	}
 	return Value{}
+}
+
+// stackSummary is the line of a stack trace that says what happened: the first, and of Python's the
+// last; nothing for a text of one line.
+func stackSummary(stack []byte) []byte {
+	stack = bytes.TrimSpace(stack)
+	if bytes.IndexByte(stack, '\n') < 0 { // another meaning of the word, or a class alone
+		return nil
+	}
+	if bytes.HasPrefix(stack, []byte("Traceback (")) {
+		stack = stack[bytes.LastIndexByte(stack, '\n')+1:]
+	}
+	first, _, _ := bytes.Cut(stack, []byte("\n"))
+	return bytes.TrimRight(first, "\r")
 }
 
 // weakMessage is a text that is the message where there is no other: the first of the arguments
@@ -78,7 +100,9 @@ func (x layer) weakMessage() ([]byte, jsonscan.Slot) {
 				continue
 			}
 		case h.oneMessage:
-			if s.Kind != String || !x.Has.Has(h.oneLevel) {
+			levels, _ := x.d.plan.level.Present(x.Has)
+			if s.Kind != String || levels == 0 && !x.Has.Has(h.oneLevel) &&
+				!x.Has.Has(h.shortTime) {
 				continue
 			}
 		case h.args, h.data:

@@ -28,13 +28,14 @@ const (
 	formatWebLogic
 	formatSnort
 	formatLogXML
+	formatCompose
 	formatCount
 )
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
 	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access",
-		"ltsv", "influx", "windows_xml", "weblogic", "snort", "log_xml"}[f]
+		"ltsv", "influx", "windows_xml", "weblogic", "snort", "log_xml", "compose"}[f]
 }
 
 // keepsLine reports whether the message of a line in the format is the whole line.
@@ -72,7 +73,7 @@ func (d *Decoder) formatted(b []byte) bool {
 		left = 1<<formatCount - 1<<formatSyslog
 	}
 	for left &^= 1 << last.format; left != 0; left &= left - 1 {
-		f := format(bits.TrailingZeros16(uint16(left)))
+		f := format(bits.TrailingZeros32(uint32(left)))
 		if d.parse(f, b) {
 			last.format = f
 			return true
@@ -82,7 +83,7 @@ func (d *Decoder) formatted(b []byte) bool {
 }
 
 // formatSet is a set of formats, a bit for each.
-type formatSet uint16
+type formatSet uint32
 
 // byFirst is, for each first byte of a line, the formats that may begin with it.
 var byFirst = func() (sets [256]formatSet) {
@@ -137,6 +138,9 @@ func formatsOf(b []byte) formatSet {
 		i++
 	}
 	if i == 0 || i == len(b) || b[i] != '=' {
+		if mayBeCompose(b, i) {
+			set |= 1 << formatCompose
+		}
 		if !mayHavePairs(b) {
 			set &^= 1 << formatLogfmt
 		}
@@ -177,6 +181,8 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		dst, ok = appendSnort(dst, b)
 	case formatLogXML:
 		dst, ok = appendLogXML(dst, b)
+	case formatCompose:
+		dst, ok = appendCompose(dst, b)
 	case formatInflux:
 		d.built = dst
 		return d.influx(b)
@@ -201,7 +207,7 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 		return append(dst, rest...), formatNone, true
 	}
 	for left := formatsOf(text) &^ (1 << formatInflux); left != 0; left &= left - 1 {
-		f := format(bits.TrailingZeros16(uint16(left)))
+		f := format(bits.TrailingZeros32(uint32(left)))
 		if f == formatLTSV && bytes.IndexByte(text[:min(len(text), 200)], '\t') < 0 {
 			continue
 		}
@@ -234,6 +240,8 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 			out, ok = appendSnort(start, text)
 		case formatLogXML:
 			out, ok = appendLogXML(start, text)
+		case formatCompose:
+			out, ok = appendCompose(start, text)
 		}
 		if ok {
 			return append(out, '}'), f, true

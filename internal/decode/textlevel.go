@@ -50,6 +50,9 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := nagiosLevel(text[h.end:]); l.word != nil {
 		return l
 	}
+	if l := ircLevel(text); l.word != nil {
+		return l
+	}
 	if l := markLevel(text, h); l.word != nil {
 		return l
 	}
@@ -123,7 +126,60 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 		}
 		inHead = inHead && headWord(text, start, i)
 	}
+	if text[0] == '[' && text[2] == ']' {
+		return stunnelLevel(text)
+	}
 	return mnemonicLevel(text[h.end:])
+}
+
+// ircLevel is the level of a line of ngIRCd, a severity of syslog beside the ID of the process, or
+// of i2pd, behind the clock and the thread:
+//
+//	[1234:3    0] Can't bind to address
+//	10:11:12@917/error - NTCP2: connect failed
+func ircLevel(text []byte) level {
+	if text[0] == '[' {
+		n := jsonscan.Digits(text[1:min(len(text), 9)])
+		rest := text[1+n:]
+		if n == 0 || len(rest) < 8 || rest[0] != ':' || rest[1]-'0' > 7 || rest[2] != ' ' {
+			return level{}
+		}
+		rest = bytes.TrimLeft(rest[2:], " ")
+		if n = jsonscan.Digits(rest); n == 0 || n >= len(rest) || rest[n] != ']' ||
+			len(text) < 12 {
+			return level{}
+		}
+		return syslogLevel(int(text[2+jsonscan.Digits(text[1:9])] - '0'))
+	}
+	if len(text) < 18 || text[8] != '@' || text[2] != ':' || text[5] != ':' {
+		return level{}
+	}
+	thread := jsonscan.Digits(text[9:min(len(text), 16)])
+	word, _, ok := bytes.Cut(text[9+thread:min(len(text), 32)], []byte(" - "))
+	if !ok || len(word) < 2 || word[0] != '/' {
+		return level{}
+	}
+	return levelWord(word[1:])
+}
+
+// stunnelLevel is the level of a line of stunnel before it has a log: a mark in brackets.
+//
+//	[!] Invalid configuration file name "/etc/stunnel.conf"
+func stunnelLevel(text []byte) level {
+	if text[3] != ' ' {
+		return level{}
+	}
+	switch text[1] {
+	case '!':
+		return levelError
+	case ':':
+		return levelWarn
+	case '.':
+		return levelNotice
+	case ' ':
+		return levelInfo
+	}
+	return level{}
 }
 
 // db2Level is the level of a record of IBM's Db2, in the last column of its first line:
@@ -211,12 +267,12 @@ func isJULConfig(text []byte, start, end int, h head) bool {
 var localLevels = map[string]level{
 	"SCHWERWIEGEND": levelError, "FEHLER": levelError, "GRAVE": levelError, "GRAVES": levelError,
 	"ERREUR": levelError, "ERRO": levelError, "ERRORE": levelError, "FEL": levelError,
-	"ALLVARLIGT": levelError, "BŁĄD": levelError, "HATA": levelError, "FOUT": levelError,
+	"ALLVARLIGT": levelError, "ALLVARLIG": levelError, "BŁĄD": levelError, "HATA": levelError, "FOUT": levelError,
 	"ОШИБКА": levelError, "CHYBA": levelError, "エラー": levelError, "重大": levelError,
 	"错误": levelError, "錯誤": levelError, "严重": levelError, "嚴重": levelError,
 	"오류": levelError, "심각": levelError,
 	"WARNUNG": levelWarn, "AVERTISSEMENT": levelWarn, "ATTENTION": levelWarn,
-	"ADVERTENCIA": levelWarn, "AVISO": levelWarn, "AVVERTENZA": levelWarn,
+	"ADVERTENCIA": levelWarn, "ADVERTÊNCIA": levelWarn, "AVISO": levelWarn, "AVVERTENZA": levelWarn,
 	"ATTENZIONE": levelWarn, "VARNING": levelWarn, "OSTRZEŻENIE": levelWarn, "UYARI": levelWarn,
 	"WAARSCHUWING": levelWarn, "ПРЕДУПРЕЖДЕНИЕ": levelWarn, "警告": levelWarn, "경고": levelWarn,
 	"HINWEIS": levelNotice, "ЗАМЕЧАНИЕ": levelNotice,
@@ -608,7 +664,11 @@ func threadLevel(text []byte) level {
 //	8:M 29 Nov 2026 07:46:57.233 * Ready to accept connections
 func markLevel(text []byte, h head) level {
 	if h.start < 4 || h.end+2 >= len(text) || text[h.end] != ' ' || text[h.end+2] != ' ' ||
-		text[h.start-1] != ' ' || text[h.start-2]-'A' >= 26 || text[h.start-3] != ':' {
+		text[h.start-1] != ' ' {
+		return level{}
+	}
+	if (text[h.start-2]-'A' >= 26 || text[h.start-3] != ':') &&
+		!behindProcess(text[:h.start]) { // [1234] of Redis before 3
 		return level{}
 	}
 	switch text[h.end+1] {
