@@ -383,6 +383,7 @@ func (l *lowering) comparison(left, right number, op string) truth {
 		t.opposite = "(" + back + " or " + counts[0].text + " == 0" + anything + ")"
 	}
 	if zero {
+		l.t.Silence = l.t.Silence || at(values(-1, 0))
 		return t
 	}
 	switch {
@@ -960,7 +961,7 @@ func (l *lowering) absent(r *logql.Range, named bool) (truth, error) {
 		return truth{}, err
 	}
 	offset := l.over(r)
-	l.absence = true
+	l.absence, l.t.Silence = true, true
 	seen := map[string]int{}
 	for _, m := range r.Selector {
 		seen[m.Name]++

@@ -2,6 +2,7 @@ package ruler
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,6 +27,9 @@ type Translation struct {
 	By      []string // as the key by has them
 	Labels  map[string]string
 	Remarks []imports.Remark // of which only verdict, code and text are given
+
+	Silence bool // the condition may hold without logs
+	Edge    bool // a log at exactly the end of a window counts in the next one there
 }
 
 // Remark adds a remark.
@@ -54,6 +58,7 @@ func Translate(
 	labels, err := ReadLabels(o.Labels)
 	tr := translator{
 		system: system,
+		notes:  map[string]string{},
 		query: func(r Rule) (*Translation, string, error) {
 			if err != nil {
 				return nil, "", err
@@ -66,6 +71,7 @@ func Translate(
 
 type translator struct {
 	system string
+	notes  map[string]string // by their codes
 	query  func(r Rule) (t *Translation, skipped string, err error)
 }
 
@@ -105,7 +111,28 @@ func (tr *translator) translate(files []imports.File) imports.Result {
 			})
 		}
 	}
+	for _, code := range slices.Sorted(maps.Keys(tr.notes)) {
+		result.Report.Add(imports.Remark{
+			File: "-", Verdict: imports.Note, Code: code, Text: tr.notes[code],
+		})
+	}
 	return result
+}
+
+// note takes down what concerns all rules like one that was translated.
+func (tr *translator) note(t *Translation) {
+	if t.Every == 0 {
+		tr.notes["between"] = "a condition that holds only between two evaluations is missed " +
+			"there and fires here; --faithful evaluates at the intervals of the groups"
+	}
+	if t.Silence {
+		tr.notes["silence"] = "a rule about silence says nothing here before its group has been " +
+			"known for one window; there it fires at once"
+	}
+	if t.Edge {
+		tr.notes["edge"] = "a log at exactly the end of a window counts in the next one there, " +
+			"and in this one here"
+	}
 }
 
 // rule translates one rule, nil when it is not.
@@ -133,6 +160,7 @@ func (tr *translator) rule(r Rule, seen map[string]int, report *imports.Report) 
 		remark(imports.Refused, "refused", err.Error())
 		return nil
 	}
+	tr.note(t)
 	for _, m := range t.Remarks {
 		remark(m.Verdict, m.Code, m.Text)
 	}

@@ -68,7 +68,7 @@ func translate(
 	if every == 0 {
 		every = time.Minute
 	}
-	t := &ruler.Translation{Window: every, Every: every, By: s.by}
+	t := &ruler.Translation{Window: every, Every: every, By: s.by, Edge: true}
 	for _, m := range q.remarks {
 		t.Remark(imports.Differs, m.code, "%s", m.text)
 	}
@@ -140,5 +140,6 @@ func (s *statistics) condition(r ruler.Rule, t *ruler.Translation) (string, erro
 	case len(s.by) > 0:
 		return strings.ReplaceAll(s.when, emptyMark, " + 0 / count()"), nil
 	}
+	t.Silence = strings.Contains(s.when, emptyMark)
 	return strings.ReplaceAll(s.when, emptyMark, ""), nil
 }

@@ -1,6 +1,8 @@
 package vmalert
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,9 @@ func imported(t *testing.T, expr string) (text, report string) {
 		imports.Options{},
 	)
 	for _, m := range r.Report.Remarks {
+		if m.Verdict == imports.Note {
+			continue // see TestNotes
+		}
 		if m.Text != "" {
 			report = string(m.Verdict) + ": " + m.Text
 		}
@@ -169,4 +174,31 @@ func TestMetricsAreSkipped(t *testing.T) {
 	if r.Report.Count(imports.Skipped) != 1 || len(r.Documents) != 0 {
 		t.Errorf("the report is %v", r.Report)
 	}
+}
+
+// What concerns all rules alike is said once.
+func TestNotes(t *testing.T) {
+	f := func(faithful bool, expr string, want ...string) {
+		t.Helper()
+		file := "groups:\n- name: g\n  type: vlogs\n  rules:\n"
+		for i := range 2 {
+			file += fmt.Sprintf("  - alert: A%d\n    expr: '%s'\n", i, expr)
+		}
+		r := System{}.Translate([]imports.File{{Name: "rules.yml", Data: []byte(file)}},
+			imports.Options{Faithful: faithful})
+		var got []string
+		for _, m := range r.Report.Remarks {
+			if m.Verdict == imports.Note {
+				got = append(got, m.Code)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", expr, got, want)
+		}
+	}
+	f(false, "_time:5m a | stats count() n | filter n:>3", "between", "edge")
+	f(true, "_time:5m a | stats count() n | filter n:>3", "edge")
+	f(false, "a | stats count() n | filter n:<3", "edge", "silence")
+	f(false, "a | stats by (b) count() n | filter n:<3", "edge")
+	f(false, "a | stats by (b) count() n | filter m:<3")
 }
