@@ -7,10 +7,12 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // WriteText writes errors and warnings for users, and a summary.
@@ -58,10 +60,7 @@ func warningText(f rule.Finding) string {
 
 // Count is a number of things with their noun: "1 rule", "2 rules".
 func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return safetext.Count(strconv.Itoa(n), noun, noun+"s")
 }
 
 // diagnostic is an error or a warning for programs.

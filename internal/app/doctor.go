@@ -311,6 +311,6 @@ func WriteDoctor(w io.Writer, findings []DoctorFinding, took time.Duration) erro
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", Count(n[DoctorError], "error"),
-		Count(n[DoctorWarning], "warning"), duration.Format(took.Round(10*time.Millisecond)))
+		Count(n[DoctorWarning], "warning"), duration.Measured(took))
 	return err
 }

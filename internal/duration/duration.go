@@ -198,6 +198,20 @@ func Round(d time.Duration) time.Duration {
 	return d
 }
 
+// Measured prints how long something took, with as many digits as are worth reading: tenths of
+// seconds below a minute, and milliseconds below a second.
+func Measured(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		d = d.Round(time.Second)
+	case d >= time.Second:
+		d = d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		d = d.Round(time.Millisecond)
+	}
+	return Format(d)
+}
+
 // Age prints how old something is, in one unit or two: days and hours, hours and minutes, minutes,
 // or seconds. Smaller units are cut off.
 func Age(d time.Duration) string {

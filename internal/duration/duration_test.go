@@ -127,6 +127,16 @@ func FuzzParse(f *testing.F) {
 }
 
 // Ages have two units at most.
+func TestMeasured(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		96349668660: "1m36s", 1349668660: "1.3s", 1349668: "1ms", 999: "999ns", 0: "0s",
+	} {
+		if got := Measured(d); got != want {
+			t.Errorf("%d is %s, not %s", d, got, want)
+		}
+	}
+}
+
 func TestAgeAndRound(t *testing.T) {
 	t.Parallel()
 	f := func(d time.Duration, age, rounded string) {

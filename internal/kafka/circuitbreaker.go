@@ -119,7 +119,7 @@ func (b *circuitBreaker) succeeded() {
 	b.log.Info(
 		"the engine has recovered: circuit breaker closed, consumption resumed",
 		"after",
-		duration.Format(time.Since(b.openSince).Round(time.Millisecond)),
+		duration.Measured(time.Since(b.openSince)),
 	)
 	b.err, b.probing = nil, false
 	b.notifyLocked()

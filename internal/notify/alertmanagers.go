@@ -203,7 +203,7 @@ func (n *Notifier) post(
 
 // posted notes a request. The same is posted once a minute, which is not worth a note.
 func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err error) {
-	detail := fmt.Sprintf("accepted after %s", duration.Format(took.Round(time.Millisecond)))
+	detail := fmt.Sprintf("accepted after %s", duration.Measured(took))
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}

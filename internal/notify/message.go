@@ -153,7 +153,7 @@ func factsOf(a template.Alert) string {
 		facts = append(facts, firingFacts(n), n["escalated"])
 	}
 	if count := n["count"]; count != "" && count != "0" && (resolved(a) || count != n["value"]) {
-		facts = append(facts, thousands(count)+plural(count, " log", " logs"))
+		facts = append(facts, safetext.Count(thousands(count), "log", "logs"))
 	}
 	if repeated := n["repeated"]; repeated != "" {
 		facts = append(facts, repeated)
@@ -185,13 +185,6 @@ func thresholdText(text string) string {
 		fields[i] = thousands(fields[i])
 	}
 	return clip(strings.Join(fields, " "), 80)
-}
-
-func plural(n, one, many string) string {
-	if n == "1" {
-		return one
-	}
-	return many
 }
 
 // routineEnd begins the reasons of alerts that ended by themselves, beside those that give the

@@ -350,7 +350,7 @@ func (p *receiverConfig) test(
 		began := time.Now()
 		verdict := safely(func() notify.NotifyVerdict { return in.Notify(one, alerts...) })
 		result := TestResult{Receiver: receiver, Integration: in.String(), Sent: true}
-		result.Detail = fmt.Sprintf("accepted after %s", duration.Format(time.Since(began).Round(time.Millisecond)))
+		result.Detail = fmt.Sprintf("accepted after %s", duration.Measured(time.Since(began)))
 		if err := verdict.Err(); err != nil {
 			result.Sent, result.Detail = false, clean(withoutSecrets(err.Error()), maxLine)
 		}

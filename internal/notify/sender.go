@@ -146,7 +146,7 @@ func (n *Notifier) attempted(
 	detail string,
 ) {
 	detail = safetext.ClipLine(
-		fmt.Sprintf("accepted after %s%s", duration.Format(took.Round(time.Millisecond)), withoutSecrets(detail)),
+		fmt.Sprintf("accepted after %s%s", duration.Measured(took), withoutSecrets(detail)),
 		maxLine,
 	)
 	if err != nil {

@@ -467,7 +467,7 @@ func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {
 	defer cancel()
 	began := time.Now()
 	err := s.to.write(ctx, list)
-	detail := fmt.Sprintf("accepted after %s", duration.Format(time.Since(began).Round(time.Millisecond)))
+	detail := fmt.Sprintf("accepted after %s", duration.Measured(time.Since(began)))
 	if err != nil {
 		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
 	}

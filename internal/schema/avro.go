@@ -11,6 +11,7 @@ import (
 	"github.com/hamba/avro/v2"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+	"github.com/log-monitoring/alert-engine/internal/wire"
 )
 
 // avroNode is a type of an Avro schema, compiled to what its values are written as.
@@ -148,10 +149,10 @@ func (s *Schema) appendAvro(dst, value []byte) ([]byte, error) {
 	if s.avro.typ == avro.Bytes && s.avro.logical == "" { // registries' clients write them bare
 		return appendBytes(dst, value), nil
 	}
-	r := reader{b: value}
+	r := reader{Reader: wire.Reader{B: value}}
 	from := len(dst)
 	dst = s.avro.append(&r, dst, from+maxWritten, 0)
-	if r.bad || len(r.b) > 0 {
+	if r.Err != nil || len(r.B) > 0 {
 		return dst[:from], ErrValue
 	}
 	return dst, nil
@@ -160,7 +161,7 @@ func (s *Schema) appendAvro(dst, value []byte) ([]byte, error) {
 // append appends a value of a type, as long as dst is not longer than limit.
 func (n *avroNode) append(r *reader, dst []byte, limit, depth int) []byte {
 	if depth > maxDepth || len(dst) > limit {
-		r.fail()
+		r.Fail()
 		return dst
 	}
 	switch n.typ {
@@ -171,59 +172,59 @@ func (n *avroNode) append(r *reader, dst []byte, limit, depth int) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if dst = f.node.append(r, append(dst, f.key...), limit, depth+1); r.bad {
+			if dst = f.node.append(r, append(dst, f.key...), limit, depth+1); r.Err != nil {
 				return dst
 			}
 		}
 		return append(dst, '}')
 	case avro.String:
-		t := r.take(r.long())
+		t := r.block(r.Varint())
 		if n.logical == "" {
 			return jsonscan.AppendQuoted(dst, t)
 		}
 		return appendBytes(dst, t)
 	case avro.Bytes:
-		return n.appendBinary(r, dst, r.take(r.long()))
+		return n.appendBinary(r, dst, r.block(r.Varint()))
 	case avro.Fixed:
-		return n.appendBinary(r, dst, r.take(int64(n.size)))
+		return n.appendBinary(r, dst, r.block(int64(n.size)))
 	case avro.Int, avro.Long:
-		v := r.long()
+		v := r.Varint()
 		if n.logical == avro.Date {
 			return appendDate(dst, v)
 		}
 		return strconv.AppendInt(dst, v, 10)
 	case avro.Float:
-		if t := r.take(4); t != nil {
+		if t := r.block(4); t != nil {
 			f := math.Float32frombits(binary.LittleEndian.Uint32(t))
 			return appendFloat(dst, float64(f), 32)
 		}
 	case avro.Double:
-		if t := r.take(8); t != nil {
+		if t := r.block(8); t != nil {
 			return appendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(t)), 64)
 		}
 	case avro.Boolean:
-		if t := r.take(1); t != nil && t[0] < 2 {
+		if t := r.block(1); t != nil && t[0] < 2 {
 			return strconv.AppendBool(dst, t[0] == 1)
 		}
-		r.fail()
+		r.Fail()
 	case avro.Null:
 		return append(dst, "null"...)
 	case avro.Enum:
-		if i := r.long(); !r.bad && i >= 0 && i < int64(len(n.symbols)) {
+		if i := r.Varint(); r.Err == nil && i >= 0 && i < int64(len(n.symbols)) {
 			return append(dst, n.symbols[i]...)
 		}
-		r.fail()
+		r.Fail()
 	case avro.Union:
-		if i := r.long(); !r.bad && i >= 0 && i < int64(len(n.branches)) {
+		if i := r.Varint(); r.Err == nil && i >= 0 && i < int64(len(n.branches)) {
 			return n.branches[i].append(r, dst, limit, depth+1)
 		}
-		r.fail()
+		r.Fail()
 	case avro.Array:
 		return append(n.appendBlocks(r, append(dst, '['), limit, depth), ']')
 	case avro.Map:
 		return append(n.appendBlocks(r, append(dst, '{'), limit, depth), '}')
 	default:
-		r.fail()
+		r.Fail()
 	}
 	return dst
 }
@@ -232,12 +233,12 @@ func (n *avroNode) append(r *reader, dst []byte, limit, depth int) []byte {
 func (n *avroNode) appendBlocks(r *reader, dst []byte, limit, depth int) []byte {
 	first := true
 	for {
-		count := r.long()
+		count := r.Varint()
 		if count < 0 { // its size in bytes follows
 			count = -count
-			r.long()
+			r.Varint()
 		}
-		if r.bad || count == 0 {
+		if r.Err != nil || count == 0 {
 			return dst
 		}
 		for ; count != 0; count-- {
@@ -246,9 +247,9 @@ func (n *avroNode) appendBlocks(r *reader, dst []byte, limit, depth int) []byte 
 			}
 			first = false
 			if n.typ == avro.Map {
-				dst = append(jsonscan.AppendQuoted(dst, r.take(r.long())), ':')
+				dst = append(jsonscan.AppendQuoted(dst, r.block(r.Varint())), ':')
 			}
-			if dst = n.item.append(r, dst, limit, depth+1); r.bad {
+			if dst = n.item.append(r, dst, limit, depth+1); r.Err != nil {
 				return dst
 			}
 		}
@@ -258,7 +259,7 @@ func (n *avroNode) appendBlocks(r *reader, dst []byte, limit, depth int) []byte 
 // appendBinary appends the bytes of a fixed or bytes: a decimal number, a UUID, or just bytes.
 func (n *avroNode) appendBinary(r *reader, dst, t []byte) []byte {
 	switch {
-	case r.bad:
+	case r.Err != nil:
 	case n.logical == avro.Decimal && len(t) <= 64:
 		return appendDecimal(dst, t, n.scale)
 	case n.logical == avro.UUID && len(t) == 16:

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+	"github.com/log-monitoring/alert-engine/internal/wire"
 )
 
 // protoMessage is a type of messages, compiled to what their values are written as.
@@ -121,22 +122,22 @@ func (s *Schema) message(d protoreflect.MessageDescriptor) *protoMessage {
 // cutIndexes reads the path of a message in its file: how many indexes there are, and they. No
 // indexes mean the first message.
 func cutIndexes(b []byte) (indexes []int, rest []byte, ok bool) {
-	r := reader{b: b}
-	n := r.long()
-	if r.bad || n < 0 || n > maxDepth {
+	r := reader{Reader: wire.Reader{B: b}}
+	n := r.Varint()
+	if r.Err != nil || n < 0 || n > maxDepth {
 		return nil, nil, false
 	}
 	if n == 0 {
-		return firstMessage, r.b, true
+		return firstMessage, r.B, true
 	}
 	for range n {
-		i := r.long()
-		if r.bad || i < 0 || i > math.MaxInt32 {
+		i := r.Varint()
+		if r.Err != nil || i < 0 || i > math.MaxInt32 {
 			return nil, nil, false
 		}
 		indexes = append(indexes, int(i))
 	}
-	return indexes, r.b, true
+	return indexes, r.B, true
 }
 
 var firstMessage = []int{0}
@@ -154,7 +155,7 @@ func (s *Schema) appendProto(dst []byte, indexes []int, value []byte) ([]byte, e
 	r := reader{}
 	from := len(dst)
 	dst = m.append(&r, dst, value, from+maxWritten, 0)
-	if r.bad {
+	if r.Err != nil {
 		return dst[:from], ErrValue
 	}
 	return dst, nil
@@ -179,7 +180,7 @@ func written(list protoreflect.MessageDescriptors, i int) protoreflect.MessageDe
 // them looks for the others.
 func (m *protoMessage) append(r *reader, dst, value []byte, limit, depth int) []byte {
 	if depth > maxDepth || len(dst) > limit {
-		r.fail()
+		r.Fail()
 		return dst
 	}
 	if m.known != nil {
@@ -188,9 +189,9 @@ func (m *protoMessage) append(r *reader, dst, value []byte, limit, depth int) []
 	dst = append(dst, '{')
 	var written [4]uint64 // lists, by the low bits of their numbers
 	var more map[protowire.Number]bool
-	for b := value; len(b) > 0 && !r.bad; {
+	for b := value; len(b) > 0 && r.Err == nil; {
 		number, wire, v, rest := r.field(b)
-		if b = rest; r.bad {
+		if b = rest; r.Err != nil {
 			return dst
 		}
 		f := m.fields[number]
@@ -230,12 +231,12 @@ func (m *protoMessage) append(r *reader, dst, value []byte, limit, depth int) []
 // tag (for bytes without their length), and what follows.
 func (r *reader) field(b []byte) (n protowire.Number, t protowire.Type, v, rest []byte) {
 	if r.work++; r.work > maxWork {
-		r.fail()
+		r.Fail()
 		return 0, 0, nil, nil
 	}
 	n, t, size := protowire.ConsumeTag(b)
 	if size < 0 {
-		r.fail()
+		r.Fail()
 		return 0, 0, nil, nil
 	}
 	b = b[size:]
@@ -251,7 +252,7 @@ func (r *reader) field(b []byte) (n protowire.Number, t protowire.Type, v, rest 
 		}
 	}
 	if size < 0 {
-		r.fail()
+		r.Fail()
 		return 0, 0, nil, nil
 	}
 	return n, t, v, b[size:]
@@ -275,7 +276,7 @@ func (f *protoField) appendList(
 		if number == f.number {
 			dst = f.appendMembers(r, dst, v, wire, limit, depth)
 		}
-		if len(rest) == 0 || r.bad {
+		if len(rest) == 0 || r.Err != nil {
 			return append(dst, closing)
 		}
 		number, wire, v, rest = r.field(rest)
@@ -303,14 +304,14 @@ func (f *protoField) appendMembers(
 		comma()
 		return f.appendValue(r, dst, v, wire, limit, depth)
 	}
-	for len(v) > 0 && !r.bad {
+	for len(v) > 0 && r.Err == nil {
 		if r.work++; r.work > maxWork || len(dst) > limit {
-			r.fail()
+			r.Fail()
 			return dst
 		}
 		size := protowire.ConsumeFieldValue(1, packed, v)
 		if size < 0 {
-			r.fail()
+			r.Fail()
 			return dst
 		}
 		comma()
@@ -325,7 +326,7 @@ func (f *protoField) appendEntry(r *reader, dst, entry []byte, limit, depth int)
 	var key, value []byte
 	var keyWire, valueWire protowire.Type
 	hasValue, hasKey := false, false
-	for b := entry; len(b) > 0 && !r.bad; {
+	for b := entry; len(b) > 0 && r.Err == nil; {
 		number, wire, v, rest := r.field(b)
 		switch b = rest; number {
 		case 1:
@@ -335,8 +336,8 @@ func (f *protoField) appendEntry(r *reader, dst, entry []byte, limit, depth int)
 		}
 	}
 	k, v := f.message.fields[1], f.message.fields[2]
-	if r.bad || k == nil || v == nil {
-		r.fail()
+	if r.Err != nil || k == nil || v == nil {
+		r.Fail()
 		return dst
 	}
 	switch {
@@ -393,7 +394,7 @@ func (f *protoField) appendValue(
 	limit, depth int,
 ) []byte {
 	if wire != wireOf(f.kind) || len(dst) > limit {
-		r.fail()
+		r.Fail()
 		return dst
 	}
 	switch f.kind {
@@ -470,7 +471,7 @@ var wellKnown = map[protoreflect.FullName]appendKnown{
 func appendOnly(m *protoMessage, r *reader, dst, value []byte, limit, depth int) []byte {
 	for b := value; len(b) > 0; {
 		number, wire, v, rest := r.field(b)
-		if b = rest; r.bad {
+		if b = rest; r.Err != nil {
 			return dst
 		}
 		f := m.fields[number]
@@ -504,7 +505,7 @@ func appendOnly(m *protoMessage, r *reader, dst, value []byte, limit, depth int)
 
 // secondsAndNanos reads the two fields of a timestamp or a duration.
 func secondsAndNanos(r *reader, value []byte) (seconds, nanos int64) {
-	for b := value; len(b) > 0 && !r.bad; {
+	for b := value; len(b) > 0 && r.Err == nil; {
 		number, wire, v, rest := r.field(b)
 		b = rest
 		if wire != protowire.VarintType {

@@ -10,7 +10,6 @@ package schema
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"math"
 	"strconv"
@@ -19,6 +18,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+
+	"github.com/log-monitoring/alert-engine/internal/wire"
 )
 
 const (
@@ -180,39 +181,18 @@ func (s *Schema) AppendMessage(dst, indexes, value []byte) ([]byte, error) {
 	return s.appendProto(dst, list, value)
 }
 
-// reader reads the bytes of a value. After a fault it has no bytes left.
+// reader reads the bytes of a value.
 type reader struct {
-	b    []byte
-	bad  bool
+	wire.Reader
 	work int
 }
 
-func (r *reader) fail() { r.b, r.bad = nil, true }
-
-// long reads a number in zigzag encoding of variable length.
-func (r *reader) long() int64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 { // most numbers
-		v := uint64(r.b[0])
-		r.b = r.b[1:]
-		return int64(v>>1) ^ -int64(v&1)
+// block reads n bytes, nil if there are fewer.
+func (r *reader) block(n int64) []byte {
+	if n > int64(len(r.B)) {
+		n = -1
 	}
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.b = r.b[n:]
-	return int64(v>>1) ^ -int64(v&1)
-}
-
-func (r *reader) take(n int64) []byte {
-	if n < 0 || n > int64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	t := r.b[:n]
-	r.b = r.b[n:]
-	return t
+	return r.Take(int(n))
 }
 
 // appendBytes appends bytes as text, or as base64 if they are none.

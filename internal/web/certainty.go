@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // certainty says how far the list of alerts can be trusted. An empty list means that nothing is
@@ -144,9 +145,6 @@ func (c *certainty) addRules(s *engineState) {
 }
 
 // counted is a number with its noun.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return humanNumber(n) + " " + many
+func counted(n any, one, many string) string {
+	return safetext.Count(humanNumber(n), one, many)
 }

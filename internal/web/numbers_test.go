@@ -28,7 +28,4 @@ func TestNumbers(t *testing.T) {
 	f(ago(noon, noon.Add(-90*time.Minute)), "1h30m")
 	f(ago(noon, noon.Add(3*time.Hour)), "in 3h")
 	f(ago(noon, time.Time{}), "never")
-	f(rough(96349668660), "1m36s")
-	f(rough(1349668660), "1.3s")
-	f(rough(1349668), "1ms")
 }

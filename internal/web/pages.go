@@ -293,7 +293,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"whole":    func(text string) string { return safetext.Clip(text, 100_000) },
 		"line":     func(n int, text string) string { return safetext.ClipLine(text, n) },
 		"duration": duration.Format,
-		"rough":    rough,
+		"rough":    duration.Measured,
 		"short":    duration.Age,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
 		"since":    func(t time.Time) string { return sinceText(now(), t) },
@@ -315,15 +315,10 @@ func functions(now func() time.Time) template.FuncMap {
 		"ruleURL": func(id string) string {
 			return "/rules/view/" + strings.ReplaceAll(url.PathEscape(id), "%2F", "/")
 		},
-		"plural": func(n any, one, many string) string {
-			if fmt.Sprint(n) == "1" {
-				return "1 " + one
-			}
-			return humanNumber(n) + " " + many
-		},
-		"join": strings.Join,
-		"dict": dict,
-		"add":  func(a, b int) int { return a + b },
+		"plural": counted,
+		"join":   strings.Join,
+		"dict":   dict,
+		"add":    func(a, b int) int { return a + b },
 	}
 }
 
@@ -362,19 +357,6 @@ func sinceText(now, t time.Time) string {
 		return text
 	}
 	return text + " ago"
-}
-
-// rough is a measured duration with as many digits as are worth reading.
-func rough(d time.Duration) string {
-	switch {
-	case d >= time.Minute:
-		d = d.Round(time.Second)
-	case d >= time.Second:
-		d = d.Round(100 * time.Millisecond)
-	case d >= time.Millisecond:
-		d = d.Round(time.Millisecond)
-	}
-	return duration.Format(d)
 }
 
 func stamp(t time.Time) string {

@@ -56,15 +56,15 @@ func (b *bins) append(dst []byte) []byte {
 func (r *reading) aggregates(p *seriesSpec, s *series) {
 	s.aggregates = make([]*paneAggregate, len(s.times))
 	at := -1
-	for n := r.length(); n > 0 && !r.failed; n-- {
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
 		if at += 1 + int(min(r.count(), int64(len(s.times)))); at >= len(s.times) {
-			r.failed = true
+			r.Fail()
 			return
 		}
 		s.aggregates[at] = r.piece(p)
 	}
 	if at < 0 {
-		r.failed = true
+		r.Fail()
 	}
 }
 
@@ -80,7 +80,9 @@ func (r *reading) piece(p *seriesSpec) *paneAggregate {
 	c.first, c.low, c.high = edges[0], edges[1], edges[2]
 	c.total, c.squares = r.sum(), r.sum()
 	if p.kind != numbers || !p.ranked {
-		r.failed = r.failed || c.n < 1
+		if c.n < 1 {
+			r.Fail()
+		}
 		return c
 	}
 	c.below, c.upTo = make([]int64, len(p.bounds)), make([]int64, len(p.bounds))
@@ -89,12 +91,14 @@ func (r *reading) piece(p *seriesSpec) *paneAggregate {
 	}
 	c.ranks = &sketch{zeros: r.count()}
 	ranked := c.ranks.zeros + r.bins(&c.ranks.above) + r.bins(&c.ranks.under)
-	r.failed = r.failed || c.n < 1 || ranked != c.n
+	if c.n < 1 || ranked != c.n {
+		r.Fail()
+	}
 	return c
 }
 
 func (r *reading) sum() exact {
-	n := r.length()
+	n := r.Count()
 	if n == 0 {
 		return nil
 	}
@@ -104,10 +108,10 @@ func (r *reading) sum() exact {
 // bins reads bins, and returns how many numbers are in them.
 func (r *reading) bins(b *bins) (total int64) {
 	least, most := int64(scale.Index(tiny)), int64(scale.Index(huge))
-	for n := r.length(); n > 0 && !r.failed; n-- {
-		bin, count := r.varint(), r.count()
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
+		bin, count := r.Varint(), r.count()
 		if bin < least || bin > most || count < 1 || count > 1<<40 {
-			r.failed = true
+			r.Fail()
 			return 0
 		}
 		b.add(int(bin), float64(count))
@@ -119,11 +123,11 @@ func (r *reading) bins(b *bins) (total int64) {
 // floats reads n numbers, none of which is NaN.
 func (r *reading) floats(n int) []float64 {
 	nums := make([]float64, n)
-	data := r.take(8 * n)
+	data := r.Take(8 * n)
 	for i := range len(data) / 8 {
 		if nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])); math.IsNaN(
 			nums[i]) {
-			r.failed = true
+			r.Fail()
 		}
 	}
 	return nums
@@ -141,18 +145,20 @@ func (s *series) appendPruned(dst []byte) []byte {
 
 func (r *reading) pruned(s *series) {
 	header := rawHeader()
-	for n := r.length(); n > 0 && !r.failed; n-- {
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
 		one := prunedPane{r.time(), newSketch()}
 		if one.values.UnmarshalBinary(
-			append(header[:len(header):len(header)], r.take(registers)...),
+			append(header[:len(header):len(header)], r.Take(registers)...),
 		) != nil ||
 			len(s.pruned) > 0 && one.last <= s.pruned[len(s.pruned)-1].last {
-			r.failed = true
+			r.Fail()
 			return
 		}
 		s.pruned = append(s.pruned, one)
 	}
-	r.failed = r.failed || len(s.pruned) == 0
+	if len(s.pruned) == 0 {
+		r.Fail()
+	}
 }
 
 // rawHeader is what stands before the registers in the encoding of a sketch.

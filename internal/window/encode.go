@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/wire"
 )
 
 // version is the first byte of an encoded group. Change it with the encoding.
@@ -31,11 +33,11 @@ func (g *Group) flags() byte { return bits(g.up, g.late, g.thinned) }
 
 // Decode reads a group that Append wrote.
 func (p *Condition) Decode(data []byte) (*Group, error) {
-	r := &reading{data: data}
-	if r.byte() != version {
+	r := &reading{wire.Reader{B: data}}
+	if r.Byte() != version {
 		return nil, errCorrupt
 	}
-	flags := r.byte()
+	flags := r.Byte()
 	g := &Group{
 		swept:   r.time(),
 		gone:    r.count(),
@@ -47,14 +49,16 @@ func (p *Condition) Decode(data []byte) (*Group, error) {
 	switch {
 	case p.count == nil:
 		g.state = r.state(p, g.swept)
-		r.failed = r.failed || g.thinned
+		if g.thinned {
+			r.Fail()
+		}
 	case g.thinned:
 		g.state = &state{thinned: r.thinned()}
 	}
 	if p.count != nil && g.up && !p.count.holds(g.times, p.window, g.swept) {
-		r.failed = true
+		r.Fail()
 	}
-	if r.failed || len(r.data) > 0 || flags > 7 {
+	if r.Err != nil || len(r.B) > 0 || flags > 7 {
 		return nil, errCorrupt
 	}
 	return g, nil
@@ -100,9 +104,9 @@ func (st *state) append(dst []byte) []byte {
 func (r *reading) state(p *Condition, swept int64) *state {
 	st := p.newState()
 	st.known = r.time()
-	flags := r.byte()
+	flags := r.Byte()
 	st.evaluationDue, st.recovered, st.spent = flags&1 != 0, flags&2 != 0, flags&32 != 0
-	st.earlyFrom, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
+	st.earlyFrom, st.credit, st.level = r.Varint(), int(r.Varint()), int(r.Varint())
 	ahead := int64(unswept)
 	if st.early != nil {
 		ahead = r.time()
@@ -112,7 +116,7 @@ func (r *reading) state(p *Condition, swept int64) *state {
 		s := &st.series[i]
 		r.series(&p.series[i], s)
 		if n := len(s.times); p.series[i].kind == derived && n > 0 && s.times[n-1] > swept {
-			r.failed = true
+			r.Fail()
 		}
 	}
 	for i := range st.history {
@@ -127,13 +131,15 @@ func (r *reading) state(p *Condition, swept int64) *state {
 		st.logs = &series{}
 		r.series(&p.logs, st.logs)
 		st.rebuildFoldedPanes(p, st.logs)
-		r.failed = r.failed || len(st.logs.times) == 0
+		if len(st.logs.times) == 0 {
+			r.Fail()
+		}
 	}
 	chained := flags&8 != 0
-	if r.failed || flags&4 != 0 != (st.early != nil) || flags > 63 || st.credit < 0 ||
+	if r.Err != nil || flags&4 != 0 != (st.early != nil) || flags > 63 || st.credit < 0 ||
 		st.credit > maxCredit || st.level < -1 || st.level >= len(p.levels) ||
 		chained && (st.early == nil || p.sequence == nil) {
-		r.failed = true
+		r.Fail()
 		return st
 	}
 	st.place(p, swept, ahead, chained)
@@ -196,7 +202,7 @@ func (s *series) append(dst []byte) []byte {
 func (r *reading) series(p *seriesSpec, s *series) {
 	s.times = r.times()
 	n := len(s.times)
-	has := r.byte()
+	has := r.Byte()
 	want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered)
 	if p.kind == novel && p.ordered && n > 0 &&
 		has&4 == 0 { // an earlier version did not keep the order of new values
@@ -205,7 +211,7 @@ func (r *reading) series(p *seriesSpec, s *series) {
 	if has&7 != want || has > 63 ||
 		has&8 != 0 && !p.folds() ||
 		has&16 != 0 && !p.prunes() {
-		r.failed = true
+		r.Fail()
 	}
 	if has&1 != 0 {
 		s.nums = r.numbers(n)
@@ -216,7 +222,7 @@ func (r *reading) series(p *seriesSpec, s *series) {
 	if has&2 != 0 {
 		s.texts = make([]string, 0, n)
 		for i := range n {
-			s.texts = append(s.texts, s.shared(i, r.take(r.length())))
+			s.texts = append(s.texts, s.shared(i, r.Block()))
 		}
 	}
 	if has&8 != 0 {
@@ -225,11 +231,11 @@ func (r *reading) series(p *seriesSpec, s *series) {
 	if has&16 != 0 {
 		r.pruned(s)
 	}
-	s.purge = r.varint()
-	for range r.length() {
-		text := string(r.take(r.length()))
+	s.purge = r.Varint()
+	for range r.Count() {
+		text := string(r.Block())
 		stretches := make([]stretch, 0, 1)
-		for range r.length() {
+		for range r.Count() {
 			one := stretch{first: r.time(), last: r.time()}
 			if has&32 != 0 {
 				one.order = r.order()
@@ -237,7 +243,7 @@ func (r *reading) series(p *seriesSpec, s *series) {
 			stretches = append(stretches, one)
 		}
 		if len(stretches) == 0 {
-			r.failed = true
+			r.Fail()
 			return
 		}
 		if s.seen == nil {
@@ -251,12 +257,7 @@ func (r *reading) steps(h *stepEvents) {
 	h.times = r.times()
 	h.orders = r.orders(len(h.times))
 	for range h.times {
-		v, n := binary.Uvarint(r.data)
-		if n <= 0 {
-			n = -1
-		}
-		r.take(n)
-		h.bits = append(h.bits, v)
+		h.bits = append(h.bits, r.Uvarint())
 	}
 }
 
@@ -282,7 +283,7 @@ func appendNumbers(dst []byte, nums []float64) []byte {
 }
 
 func (r *reading) numbers(n int) []float64 {
-	data := r.take(8 * n)
+	data := r.Take(8 * n)
 	if data == nil {
 		return nil
 	}
@@ -290,7 +291,7 @@ func (r *reading) numbers(n int) []float64 {
 	for i := range nums {
 		nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
 		if !(math.Abs(nums[i]) < maxNumber) {
-			r.failed = true
+			r.Fail()
 		}
 	}
 	return nums
@@ -308,21 +309,15 @@ func appendOrders(dst []byte, orders []Order) []byte {
 }
 
 func (r *reading) orders(n int) []Order {
-	if n > len(r.data) {
-		r.failed = true
+	if n > len(r.B) {
+		r.Fail()
 		return nil
 	}
 	var orders []Order
 	for range n {
-		topic, size := binary.Uvarint(r.data)
-		if size <= 0 {
-			size = -1
-		}
-		r.take(size)
-		orders = append(
-			orders,
-			Order{uint32(topic), int32(r.varint()), r.varint(), int32(r.varint())},
-		)
+		orders = append(orders, Order{
+			uint32(r.Uvarint()), int32(r.Varint()), r.Varint(), int32(r.Varint()),
+		})
 	}
 	return orders
 }
@@ -343,10 +338,10 @@ func appendResets(dst []byte, resets []reset) []byte {
 }
 
 func (r *reading) resets() (list []reset) {
-	for range r.length() {
+	for range r.Count() {
 		at, order := r.time(), r.orders(1)
-		if r.failed || len(list) > 0 && list[len(list)-1].at > at {
-			r.failed = true
+		if r.Err != nil || len(list) > 0 && list[len(list)-1].at > at {
+			r.Fail()
 			return nil
 		}
 		list = append(list, reset{at, order[0]})
@@ -365,78 +360,32 @@ func appendTimes(dst []byte, times []int64) []byte {
 	return dst
 }
 
-// reading reads values from the front of data. Once it failed, every value is zero.
-type reading struct {
-	data   []byte
-	failed bool
-}
-
-func (r *reading) take(n int) []byte {
-	if n < 0 || n > len(r.data) {
-		r.failed, r.data = true, nil
-		return nil
-	}
-	taken := r.data[:n]
-	r.data = r.data[n:]
-	return taken
-}
-
-func (r *reading) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reading) varint() int64 {
-	v, n := binary.Varint(r.data)
-	if n <= 0 {
-		n = -1
-	}
-	r.take(n)
-	return v
-}
+// reading reads an encoded group.
+type reading struct{ wire.Reader }
 
 // count reads how many of something there were.
-func (r *reading) count() int64 {
-	v, n := binary.Uvarint(r.data)
-	if n <= 0 || v > Never/2 {
-		n, v = -1, 0
-	}
-	r.take(n)
-	return int64(v)
-}
+func (r *reading) count() int64 { return int64(r.UpTo(Never / 2)) }
 
 // time reads an instant.
 func (r *reading) time() int64 {
-	t := r.varint()
+	t := r.Varint()
 	if t < unswept || t > Never/2 {
-		r.failed = true
+		r.Fail()
 		return 0
 	}
 	return t
 }
 
-// length reads how many things follow, of which each takes a byte or more.
-func (r *reading) length() int {
-	v, n := binary.Uvarint(r.data)
-	if n <= 0 || v > uint64(len(r.data)) {
-		n, v = -1, 0
-	}
-	r.take(n)
-	return int(v)
-}
-
 func (r *reading) times() []int64 {
-	n := r.length()
+	n := r.Count()
 	if n == 0 {
 		return nil
 	}
 	times, at := make([]int64, 0, n), int64(0)
 	for range n {
-		step := r.varint()
+		step := r.Varint()
 		if at += step; len(times) > 0 && step < 0 || at < unswept || at > Never/2 {
-			r.failed = true
+			r.Fail()
 		}
 		times = append(times, at)
 	}

@@ -200,7 +200,7 @@ func (st *state) appendThinned(dst []byte) []byte {
 }
 
 func (r *reading) thinned() (list []thinned) {
-	for range r.length() {
+	for range r.Count() {
 		list = append(list, thinned{r.time(), r.count()})
 	}
 	return list

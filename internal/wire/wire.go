@@ -1,5 +1,6 @@
 // Package wire reads what was appended to a value by encoding/binary: numbers, and blocks with
-// their length before them. The stored state and the frames that members exchange are read by it.
+// their length before them. The stored state, windows, the frames that members exchange and values
+// in Avro and Protobuf are read by it.
 package wire
 
 import (
@@ -78,10 +79,16 @@ func (r *Reader) Count() int {
 	return int(n)
 }
 
-// Block reads a length and so many bytes. They are a part of B.
-func (r *Reader) Block() []byte {
-	n := r.Count()
+// Take reads n bytes, nil if there are fewer. They are a part of B.
+func (r *Reader) Take(n int) []byte {
+	if n < 0 || n > len(r.B) {
+		r.Fail()
+		return nil
+	}
 	b := r.B[:n]
 	r.B = r.B[n:]
 	return b
 }
+
+// Block reads a length and so many bytes. They are a part of B.
+func (r *Reader) Block() []byte { return r.Take(r.Count()) }
