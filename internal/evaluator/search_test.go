@@ -463,13 +463,14 @@ func (d searchDraw) mapFields() string {
 		case 5:
 			part = quoted(field) + ": " + d.of("null", "''", "'@L'", "'*'", "200", "2.5", "[null, x]")
 		case 6:
-			part = quoted(field+"|cidr") + ": " + d.of("10.0.0.0/8",
+			part = quoted(field+d.of("|cidr", "|cidr", "|cidr|neq")) + ": " + d.of("10.0.0.0/8",
 				"'2001:db8::/32'", "[10.0.0.0/9, 192.168.0.0/16]")
 		case 7:
 			part = quoted(field+"|fieldref"+d.of("", "|contains", "|startswith", "|endswith", "|gt", "|lte",
 				"|neq", "|cased")) + ": " + quoted(d.of("a", "b", "x", "took", "service", "user.name"))
 		case 8:
-			part = quoted(field+"|neq") + ": " + quoted(d.mapText())
+			part = quoted(field+d.of("|neq", "|neq", "|contains|neq", "|neq|endswith", "|neq|all")) +
+				": " + d.of(quoted(d.mapText()), "["+quoted(d.mapText())+", "+quoted(d.mapText())+"]")
 		case 9:
 			part = quoted(field+"|cased") + ": " + quoted(d.mapText())
 		case 10:

@@ -90,10 +90,14 @@ func (s searchMap) field(key string, value *yaml.Node) (Search, error) {
 		}
 		list = append(list, one)
 	}
+	holds := anyOf(list)
 	if slices.Contains(mods, "all") {
-		return allOf(list), nil
+		holds = allOf(list)
 	}
-	return anyOf(list), nil
+	if slices.Contains(mods, "neq") { // that does not hold
+		return not(holds), nil
+	}
+	return holds, nil
 }
 
 func (s searchMap) value(field string, mods []string, n *yaml.Node) (Search, error) {
@@ -145,7 +149,7 @@ func (s searchMap) value(field string, mods []string, n *yaml.Node) (Search, err
 		r := patternOf("", mapPattern(text), "$", cased)
 		return of(field, func(n node) bool { return r.MatchString(n.text) }), nil
 	case has("neq"):
-		return not(of(field, equals(mapPattern(text), cased))), nil
+		return of(field, equals(mapPattern(text), cased)), nil
 	case len(own) > 0:
 		return nil, fmt.Errorf("the modifiers %q are left out", own)
 	case text == "":
@@ -181,15 +185,11 @@ func (s searchMap) other(field, other string, has func(string) bool, cased bool)
 		return patternOf(before, text, after, cased).MatchString(own.text) ||
 			before+after == "^$" && sameNumber(own, other.text)
 	}
-	search := func(d *Document) bool {
+	return func(d *Document) bool {
 		return slices.ContainsFunc(d.values(field), func(own node) bool {
 			return slices.ContainsFunc(d.values(other), func(n node) bool { return holds(own, n) })
 		})
 	}
-	if has("neq") {
-		return not(search)
-	}
-	return search
 }
 
 // detection is named selections, and an expression over them.

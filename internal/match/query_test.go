@@ -207,6 +207,15 @@ func TestDetectionsAreReadAsInSigma(t *testing.T) {
 	f(`{s: {ip|cidr: 10.0.0.0/8}, condition: not s}`, `{"x":1}`, true)
 	f(`{s: {lib|endswith: '\libcrypt?.dll'}, condition: s}`, `{"lib":"C:\\x\\libcrypt1.dll"}`, true)
 	f(`{s: {a|neq: x}, condition: s}`, `{"a":"y"}`, true)
+	f(`{s: {a|neq: [x, y]}, condition: s}`, `{"a":"y"}`, false) // none of them
+	f(`{s: {a|neq: [x, y]}, condition: s}`, `{"a":"z"}`, true)
+	f(`{s: {a|neq|all|contains: [x, y]}, condition: s}`, `{"a":"xz"}`, true)
+	f(`{s: {a|neq|all|contains: [x, y]}, condition: s}`, `{"a":"xy"}`, false)
+	f(`{s: {a|cidr|neq: 10.0.0.0/8}, condition: s}`, `{"a":"10.1.2.3"}`, false)
+	f(`{s: {a|cidr|neq: 10.0.0.0/8}, condition: s}`, `{"b":1}`, true)
+	f(`{s: {a|re|neq: '^x'}, condition: s}`, `{"a":"xy"}`, false)
+	f(`{s: {a|gt|neq: 3}, condition: s}`, `{"a":3}`, true)
+	f(`{s: {a|neq: null}, condition: s}`, `{"b":1}`, false)
 	f(`{s: {a|cased: X}, condition: s}`, `{"a":"x"}`, false)
 }
 

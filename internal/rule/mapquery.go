@@ -171,13 +171,17 @@ func (r *mapReader) field(key, value *yaml.Node) Query {
 			of = append(of, q)
 		}
 	}
+	var q Query = &Or{of}
 	switch {
 	case len(of) == 1:
-		return of[0]
+		q = of[0]
 	case mods.all:
-		return &And{of}
+		q = &And{of}
 	}
-	return &Or{of}
+	if mods.neq { // none of a list
+		return &Not{q}
+	}
+	return q
 }
 
 // anyOf joins what one value means for each of several fields. A value that says that the field is
@@ -196,8 +200,8 @@ func (r *mapReader) anyOf(of []Query, value *yaml.Node) Query {
 
 // modifiers are those of a field, as they are applied.
 type modifiers struct {
-	list       []string // in their order, without all and cased
-	all, cased bool
+	list            []string // in their order, without those that follow
+	all, cased, neq bool
 }
 
 var knownModifiers = []string{
@@ -219,6 +223,8 @@ func (r *mapReader) modifiers(key *yaml.Node) (name string, mods modifiers, ok b
 			mods.all = true
 		case mod == "cased":
 			mods.cased = true
+		case mod == "neq":
+			mods.neq = true
 		default:
 			mods.list = append(mods.list, mod)
 		}
@@ -258,7 +264,7 @@ func (r *mapReader) value(leaf Leaf, mods modifiers, n *yaml.Node) Query {
 			return r.checked(n, q, err)
 		}
 	}
-	if r.sigma && leaf.Field != "level" || len(mods.list) > 0 {
+	if r.sigma && leaf.Field != "level" || len(mods.list) > 0 || mods.neq {
 		return r.text(leaf, mods, n, text)
 	}
 	if text == "" {
@@ -350,9 +356,6 @@ func (r *mapReader) reference(leaf Leaf, mods modifiers, n *yaml.Node, other str
 			leaf.Op, leaf.Text = OpRange, op
 		}
 	}
-	if mods.has("neq") {
-		return &Not{known(&leaf)}
-	}
 	return known(&leaf)
 }
 
@@ -369,14 +372,10 @@ func (r *mapReader) text(leaf Leaf, mods modifiers, n *yaml.Node, text string) Q
 		setWhole(&one, p)
 		or.Of = append(or.Of, known(&one))
 	}
-	var q Query = or
 	if len(or.Of) == 1 {
-		q = or.Of[0]
+		return or.Of[0]
 	}
-	if mods.has("neq") {
-		return &Not{q}
-	}
-	return q
+	return or
 }
 
 // setWhole is setPattern for a pattern of the whole value, also of text fields.
@@ -432,7 +431,7 @@ func (r *mapReader) rewrite(mod, p string) ([]string, error) {
 		}
 		return encodings(mod, unescape(p)), nil
 	}
-	return []string{p}, nil // neq
+	return []string{p}, nil
 }
 
 // withStar adds wildcards at the ends of a pattern that has none there.
