@@ -446,12 +446,25 @@ func (d *Decoder) text(b []byte) {
 		d.emit()
 		return
 	}
+	if mayHaveTail(b) && d.tailed(b) {
+		return
+	}
 	d.root.Reset()
 	l := &d.log
 	d.prepare("text", b)
 	l.isText = true
 	l.text = b
 	d.emit()
+}
+
+// tailed reads a line of text with pairs behind it.
+func (d *Decoder) tailed(b []byte) (ok bool) {
+	if d.built, ok = appendTail(append(d.built[:0], '{'), b); ok {
+		d.wholeLine = true
+		d.emitBuilt("text", b)
+		d.wholeLine = false
+	}
+	return ok
 }
 
 // patterned reads a line with the configured pattern.

@@ -77,9 +77,28 @@ var (
 		map[FieldID]string{FieldLevel: "level", FieldHost: "host", FieldMessage: "message"},
 		"timestamp", "facility", "appname", "procid", "msgid",
 	)
+	tailNames = newHeaderNames(map[FieldID]string{FieldMessage: "message"},
+		append([]string{"t", "m", "l", "raw", "host", "hostname"}, headPaths()...)...)
 	windowsNames = newHeaderNames(
 		map[FieldID]string{FieldLevel: "Level", FieldHost: "Computer", FieldMessage: "message"},
 		"timestamp", "SourceName", "ProcessID", "ThreadID", "UserID", "EventID", "Task", "Opcode",
 		"EventRecordID", "Version", "Channel", "Keywords", "Data",
 	)
 )
+
+// headPaths are the paths at which a time or level may be, in lower case.
+func headPaths() []string {
+	var paths []string
+	add := func(path string) {
+		if path = strings.ToLower(strings.TrimLeft(path, "_@")); path != "s" {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range timeCandidates {
+		add(path)
+	}
+	for _, c := range levelCandidates {
+		add(c.path)
+	}
+	return paths
+}

@@ -323,7 +323,7 @@ func (j *Joiner) line(l *Log, value []byte) {
 	if len(value) == 0 {
 		return
 	}
-	if l.isText || !startsJSON(trim(value)) {
+	if l.format == "text" || !startsJSON(trim(value)) {
 		out.insert = len(bytes.TrimRight(value, "\r\n"))
 		out.text = bytes.Clone(value[:out.insert])
 		out.alone = false

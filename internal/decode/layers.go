@@ -369,10 +369,11 @@ func opens(t []byte, flags uint8) bool {
 				return false
 			}
 			if t[4] == '-' { // CloudFront has an escaped tab, IIS an address behind the time
-				return t[10] == 'T' || t[10] == '\\' ||
-					t[10] == ' ' && t[19] == ' ' && mayBeAddress(t[20:21])
+				return t[10] == 'T' || t[10] == '\\' || t[10] == ' ' &&
+					(t[19] == ' ' && mayBeAddress(t[20:21]) || endsInPairs(t))
 			}
-			return t[10] == '.' || t[2] == '/' && t[5] == '-' // Squid; Snort
+			return t[10] == '.' || t[2] == '/' && t[5] == '-' || // Squid; Snort
+				t[4] == '/' && endsInPairs(t)
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
 				return true
@@ -398,6 +399,11 @@ func opens(t []byte, flags uint8) bool {
 	}
 	// an access log has quotes, LTSV has tabs: both are escaped
 	return flags&jsonscan.Escaped != 0 && opensEscaped(t)
+}
+
+// endsInPairs reports whether a string may be a line of text with pairs behind it.
+func endsInPairs(t []byte) bool {
+	return mayHaveTail(bytes.TrimSuffix(t, []byte(`\n`)))
 }
 
 // opensEscaped reports whether a string with escapes has the quote of a request behind a bracket

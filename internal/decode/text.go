@@ -30,6 +30,7 @@ const (
 	formatLogXML
 	formatCompose
 	formatCount
+	formatTail = formatCount // text with pairs behind it, which is told from no other format
 )
 
 // held is the name under which the configuration holds a topic to the format.
@@ -41,7 +42,7 @@ func (f format) held() string {
 // keepsLine reports whether the message of a line in the format is the whole line.
 func (f format) keepsLine(line []byte) bool {
 	switch f {
-	case formatAccess, formatAudit, formatSnort:
+	case formatAccess, formatAudit, formatSnort, formatTail:
 		return true
 	case formatWindows:
 		return !bytes.Contains(line, []byte("<RenderingInfo"))
@@ -250,6 +251,11 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 	if d.set.pattern != nil {
 		if out, ok := d.appendPattern(start, text); ok {
 			return append(out, '}'), formatNone, true
+		}
+	}
+	if mayHaveTail(text) {
+		if out, ok := appendTail(start, text); ok {
+			return append(out, '}'), formatTail, true
 		}
 	}
 	return dst, formatNone, false

@@ -1,0 +1,195 @@
+package decode
+
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
+// maxTail bounds the pairs behind the text of a line.
+const maxTail = 64
+
+// mayHaveTail is a quick check of whether a line of text may end with pairs or an object.
+func mayHaveTail(b []byte) bool {
+	if n := bytes.IndexByte(b, '\n'); n >= 0 {
+		b = bytes.TrimRight(b[:n], "\r")
+	}
+	if len(b) < 5 {
+		return false
+	}
+	switch b[len(b)-1] {
+	case '}':
+		return bytes.IndexByte(b, '=') > 0 || bytes.Contains(b, []byte(`{"`)) ||
+			bytes.Contains(b, []byte(`{\"`)) // as it is written in JSON
+	case '"', '\'', ')', ']':
+		return bytes.IndexByte(b, '=') > 0
+	}
+	word := b[bytes.LastIndexByte(b, ' ')+1:]
+	return len(word) < len(b) && bytes.IndexByte(word, '=') > 0
+}
+
+// appendTail rewrites a line of text that ends with pairs or an object, as loggers for people write
+// their fields behind the message. The whole line is the message; level, time and host are read
+// from its head. A single pair needs a head before it: a time or a level. Of several lines the
+// first counts.
+//
+//	2026-05-04T10:11:12Z ERROR shop::pay: payment failed order=7 err=Os { code: 2 }   tracing
+//	2026-05-04T10:11:12Z<tab>ERROR<tab>pay.go:12<tab>failed<tab>{"order": 7}         zap
+func appendTail(dst, b []byte) ([]byte, bool) {
+	line := b
+	if n := bytes.IndexByte(line, '\n'); n >= 0 {
+		line = bytes.TrimRight(line[:n], "\r")
+	}
+	if len(line) > smallValue {
+		return dst, false
+	}
+	if bytes.IndexByte(b, 0x1b) >= 0 {
+		line, b = appendPlain(nil, line), appendPlain(nil, b)
+		if len(line) == 0 {
+			return dst, false
+		}
+	}
+	size := len(dst)
+	out, pairs := appendTailObject(dst, line)
+	if pairs == 0 {
+		out, pairs = appendTailPairs(dst, line)
+	}
+	if pairs == 0 || pairs == 1 && !hasHead(line) {
+		return dst[:size], false
+	}
+	return appendMember(out, "message", b), true
+}
+
+// hasHead reports whether a line begins with a time or a level.
+func hasHead(line []byte) bool {
+	if h := (clock{record: earliest}).headOf(line); h.end > 0 || clockEnd(line) > 0 {
+		return true
+	}
+	word := wordAt(bytes.TrimLeft(line[:min(len(line), 20)], "[<("))
+	return levelWord(word).word != nil
+}
+
+// appendTailObject appends the members of an object that a line ends with, and returns how many.
+func appendTailObject(dst, line []byte) ([]byte, int) {
+	if line[len(line)-1] != '}' {
+		return dst, 0
+	}
+	at := bytes.Index(line, []byte(`{"`))
+	if at < 1 || line[at-1] != '\t' && line[at-1] != ' ' {
+		return dst, 0
+	}
+	object, members := line[at:], 0
+	if end, v := jsonscan.ScanValue(object, 0); end != len(object) || v.Kind != Object ||
+		!jsonscan.Valid(object) {
+		return dst, 0
+	}
+	jsonscan.Members(object, func(key []byte, flags uint8, v jsonscan.Span) bool {
+		if flags == 0 && len(key) > 0 {
+			dst = appendKey(dst, string(tailNames.of(key)))
+			dst = appendSpan(dst, object, v)
+			members++
+		}
+		return members < maxTail
+	})
+	return dst, members
+}
+
+// appendTailPairs appends the pairs that a line ends with, and returns their number. A line that
+// begins with a pair is none of text.
+func appendTailPairs(dst, line []byte) ([]byte, int) {
+	size := len(dst)
+	for from := 0; ; {
+		n := bytes.IndexByte(line[from:], '=')
+		if n < 0 {
+			return dst[:size], 0
+		}
+		equals := from + n
+		start := equals
+		for start > 0 && isTailKey(line[start-1]) {
+			start--
+		}
+		from = equals + 1
+		if start == equals || start == 0 || line[start]-'0' <= 9 || line[start] == '-' ||
+			line[start-1] != ' ' && line[start-1] != '\t' {
+			continue
+		}
+		out, pairs, end := appendPairsFrom(dst[:size], line, start)
+		if end == len(line) {
+			return out, pairs
+		}
+		from = max(from, end)
+	}
+}
+
+// appendPairsFrom appends the pairs that begin at b[i], and returns the index behind the last.
+func appendPairsFrom(dst, b []byte, i int) (out []byte, pairs, end int) {
+	for pairs = 0; pairs < maxTail; pairs++ {
+		start := i
+		for i < len(b) && isTailKey(b[i]) {
+			i++
+		}
+		if i == start || i >= len(b) || b[i] != '=' {
+			return dst, pairs, start
+		}
+		key := b[start:i]
+		stop := tailValue(b, i+1)
+		if stop < 0 {
+			return dst, pairs, i + 1
+		}
+		value := b[i+1 : stop]
+		dst = appendQuotedText(appendKey(dst, string(tailNames.of(key))), value)
+		if i = stop; i < len(b) && b[i] == ',' {
+			i++
+		}
+		for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
+			i++
+		}
+		if i == len(b) {
+			return dst, pairs + 1, i
+		}
+	}
+	return dst, pairs, i
+}
+
+// tailValue returns the end of the value that begins at b[i], -1 if it is none: a text in quotes, a
+// word, or a value of Rust's or Go's with blanks within brackets, as Os { code: 2 } and [1 2].
+func tailValue(b []byte, i int) int {
+	if i >= len(b) || b[i] == ' ' || b[i] == '\t' {
+		return i
+	}
+	depth := 0
+	for start := i; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '"':
+			end, _ := jsonscan.ScanString(b, i+1)
+			if end < 0 {
+				return -1
+			}
+			if i = end; start < i && depth == 0 && b[start] == '"' {
+				if i+1 < len(b) && b[i+1] != ' ' && b[i+1] != '\t' && b[i+1] != ',' {
+					return -1
+				}
+				return i + 1
+			}
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth = max(depth-1, 0)
+		case ' ', '\t':
+			if depth > 0 || i+2 < len(b) && b[i+1] == '{' && b[i+2] == ' ' {
+				continue
+			}
+			return i
+		case ',':
+			if depth == 0 && i+1 < len(b) && b[i+1] == ' ' {
+				return i
+			}
+		}
+	}
+	if depth > 0 {
+		return -1
+	}
+	return len(b)
+}
+
+func isTailKey(c byte) bool { return isWord(c) || c == '.' || c == '-' || c == '@' || c == '/' }
