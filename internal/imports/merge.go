@@ -64,13 +64,16 @@ func identity(group string, one *yaml.Node) string {
 // Distinct renames rules whose identity another one has, with a remark, so that all files of a
 // result can be loaded together.
 func Distinct(r Result) {
-	seen := map[string]bool{}
+	seen, last := map[string]bool{}, map[string]int{}
 	eachRule(r.Documents, func(d rule.Document, group string, one *yaml.Node) {
-		distinct(r.Report, d.File, group, one, seen)
+		distinct(r.Report, d.File, group, one, seen, last)
 	})
 }
 
-func distinct(report *Report, file, group string, one *yaml.Node, seen map[string]bool) {
+// distinct renames a rule. last is the number that was last given to each identity.
+func distinct(
+	report *Report, file, group string, one *yaml.Node, seen map[string]bool, last map[string]int,
+) {
 	id := func() string { return identity(group, one) }
 	given := Get(one, "alert")
 	if given == nil {
@@ -80,11 +83,12 @@ func distinct(report *Report, file, group string, one *yaml.Node, seen map[strin
 		seen[id()] = true
 		return
 	}
-	old := given.Value
+	old, first := given.Value, id()
 	if uid := Get(one, "uid"); uid != nil {
 		uid.Value += "-2"
 	}
-	for n := 2; seen[id()]; n++ {
+	for n := max(2, last[first]+1); seen[id()]; n++ {
+		last[first] = n
 		given.Value = fmt.Sprintf("%s %d", old, n)
 		if uid := Get(one, "uid"); uid != nil {
 			uid.Value = fmt.Sprintf("%s-%d", old, n)

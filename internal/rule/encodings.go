@@ -14,26 +14,35 @@ var dashes = []string{"-", "/", "\u2013", "\u2014", "\u2015"}
 // windash returns a pattern with each dash that begins an option replaced by each of the dashes,
 // each on its own.
 func windash(p string) []string {
-	list := []string{""}
+	list := []string{p}
 	previous := ' '
-	for i, r := range p {
-		next, _ := utf8.DecodeRuneInString(p[i+utf8.RuneLen(r):])
-		alternatives := []string{string(r)}
+	for i, width := 0, 0; i < len(p); i += width {
+		var r rune
+		r, width = utf8.DecodeRuneInString(p[i:])
+		next, _ := utf8.DecodeRuneInString(p[i+width:])
 		if (r == '-' || r == '/') && !isWord(previous) && isWord(next) {
-			alternatives = dashes
-		}
-		if len(list)*len(alternatives) > maxPatterns {
-			alternatives = alternatives[:1]
-		}
-		var longer []string
-		for _, a := range alternatives {
-			for _, l := range list {
-				longer = append(longer, l+a)
+			n := len(list) * len(dashes)
+			if n > maxPatterns || n*len(p) > maxPatternBytes/2 {
+				break
 			}
+			list = replaceEnd(list, len(p)-i, width)
 		}
-		list, previous = longer, r
+		previous = r
 	}
 	return list
+}
+
+// replaceEnd returns the texts with each of the dashes in place of the one that begins so many
+// bytes before their ends.
+func replaceEnd(list []string, before, width int) []string {
+	longer := make([]string, 0, len(list)*len(dashes))
+	for _, dash := range dashes {
+		for _, text := range list {
+			at := len(text) - before
+			longer = append(longer, text[:at]+dash+text[at+width:])
+		}
+	}
+	return longer
 }
 
 // isWord reports whether a rune belongs to a word.

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,14 @@ func TestFilesTakeLinearTime(t *testing.T) {
 	add(alert+"    match:\n", "", "      f"+n+": x\n", "      f: x\n", "      f"+n+": [a, b]\n",
 		"      f"+n+"|contains: x\n", "      f"+n+"|re: 'x.*y'\n", "      not f"+n+": x\n")
 	add(alert+"    match: {f: [", "]}\n", "a, ", "x"+n+", ", "'a*b"+n+"', ", "[", "{a: ", "'/x"+n+"/', ")
+	add(alert+"    match: {'f|windash': '", "'}\n", " -a", "-a ", " -", "a", "–a ", "/a")
+	add(alert+"    match: {'f", "': abc}\n", "|wide", "|base64", "|base64offset", "|expand",
+		"|contains", "|windash", "|all", "|utf16", "|nope")
+	for _, members := range []string{"a", "a, b", "a, b, c, d, e, f, g, h, i, j"} {
+		lists := "version: 1\nlists: {l: [" + members + "]}\n" + strings.TrimPrefix(alert, "version: 1\n")
+		add(lists+"    match: {'f|expand': '", "'}\n", "%l%", "%", "%l%a", "a", "%l", "%%")
+		add(lists+"    match: {'f|expand': [", "]}\n", "'%l%', ", "'%l%%l%', ", "'%l%"+n+"', ")
+	}
 	add(alert+"    match:\n      condition: 1 of s*\n", "", "      s"+n+": {f: x}\n",
 		"      s"+n+": [x, y]\n")
 	add(alert+"    match:\n      s0: {f: x}\n      condition: s0", "\n", " or s0", " and not s0",

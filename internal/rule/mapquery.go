@@ -9,6 +9,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
@@ -16,10 +17,11 @@ import (
 // keywords, and Sigma's detections.
 type mapReader struct {
 	*strictyaml.Reader
-	regexps  *regexpBudget
-	list     func(pos Pos, name string) // notes a reference to a list
-	members  func(name string) []string // of a list that is known while reading
-	keywords map[*Leaf]bool
+	regexps   *regexpBudget
+	rewritten *rewriteBudget
+	list      func(pos Pos, name string) // notes a reference to a list
+	members   func(name string) []string // of a list that is known while reading
+	keywords  map[*Leaf]bool
 
 	// fields returns what a field's name stands for; several are alternatives.
 	fields func(name string) []string
@@ -31,8 +33,9 @@ type mapReader struct {
 
 func (r *reader) maps() *mapReader {
 	return &mapReader{
-		Reader:  &r.Reader,
-		regexps: &r.regexps,
+		Reader:    &r.Reader,
+		regexps:   &r.regexps,
+		rewritten: &r.rewritten,
 		list: func(pos Pos, name string) {
 			r.refs = append(r.refs, reference{pos, "list", name, 0})
 		},
@@ -361,6 +364,9 @@ func (r *mapReader) reference(leaf Leaf, mods modifiers, n *yaml.Node, other str
 
 // text reads a text with wildcards and the modifiers that rewrite it.
 func (r *mapReader) text(leaf Leaf, mods modifiers, n *yaml.Node, text string) Query {
+	if r.rewritten.used > maxRewritten {
+		return nil // reported, and the file is refused
+	}
 	patterns, err := r.patterns(leaf, mods, text)
 	if err != nil {
 		r.Fail(n, "", "%s", err)
@@ -394,23 +400,54 @@ func (r *mapReader) patterns(leaf Leaf, mods modifiers, text string) ([]string, 
 	patterns := []string{toPattern(text, patternEscapes)}
 	for _, mod := range mods.list {
 		var next []string
+		size := 0
 		for _, p := range patterns {
 			list, err := r.rewrite(mod, p)
 			if err != nil {
 				return nil, err
 			}
-			next = append(next, list...)
+			for _, one := range list {
+				size += len(one)
+			}
+			if next = append(next, list...); size > maxPatternBytes {
+				return nil, fmt.Errorf("%q stands for texts of more than %d bytes together",
+					clipped(text), maxPatternBytes)
+			}
 		}
 		if len(next) > maxPatterns {
-			return nil, fmt.Errorf("%q stands for more than %d texts", text, maxPatterns)
+			return nil, fmt.Errorf("%q stands for more than %d texts", clipped(text), maxPatterns)
 		}
 		patterns = next
 	}
-	return patterns, nil
+	return patterns, r.rewritten.take(text, patterns)
 }
 
-// maxPatterns bounds what one value is rewritten to.
-const maxPatterns = 4000
+// clipped is the beginning of a text, for a message.
+func clipped(text string) string { return safetext.Clip(text, 100) }
+
+// What rewriting may make of a value, and of all values of a file together: a small file could
+// otherwise stand for gigabytes.
+const (
+	maxPatterns     = 4000
+	maxPatternBytes = 4 << 20
+	maxRewritten    = 32 << 20 // beyond the values themselves
+	patternCost     = 256      // of a pattern besides its text
+)
+
+// rewriteBudget is what rewriting has added to the values of a file.
+type rewriteBudget struct{ used int }
+
+func (b *rewriteBudget) take(text string, patterns []string) error {
+	added := patternCost * (len(patterns) - 1)
+	for _, p := range patterns {
+		added += len(p)
+	}
+	if b.used += max(added-len(text), 0); b.used > maxRewritten {
+		return fmt.Errorf("the values of the file stand for too many texts together: more than "+
+			"%d bytes of them", maxRewritten)
+	}
+	return nil
+}
 
 // rewrite applies one modifier to a pattern.
 func (r *mapReader) rewrite(mod, p string) ([]string, error) {
@@ -445,30 +482,60 @@ func withStar(p string, before, after bool) string {
 	return p
 }
 
-// expand replaces a placeholder %name% by the members of the list.
+// expand replaces placeholders %name% by the members of the lists.
 func (r *mapReader) expand(p string) ([]string, error) {
-	before, rest, found := strings.Cut(p, "%")
-	name, after, closed := strings.Cut(rest, "%")
-	if !found || !closed || name == "" {
-		return []string{p}, nil
-	}
-	members := r.members(name)
-	if members == nil {
-		return nil, fmt.Errorf("placeholder %%%s%% needs a list %q, which is not defined",
-			name, name)
-	}
-	var list []string
-	for _, m := range members {
-		more, err := r.expand(after)
-		if err != nil {
-			return nil, err
+	list := [][]byte{nil}
+	for {
+		before, rest, found := strings.Cut(p, "%")
+		name, after, closed := strings.Cut(rest, "%")
+		if !found || !closed || name == "" {
+			return endWith(list, p), nil
 		}
-		for _, end := range more {
-			list = append(list, before+quotePattern(m)+end)
+		members := r.members(name)
+		if members == nil {
+			return nil, fmt.Errorf("placeholder %%%s%% needs a list %q, which is not defined",
+				name, name)
 		}
-		if len(list) > maxPatterns {
+		if len(list)*len(members) > maxPatterns {
 			return nil, fmt.Errorf("list %q has more than %d members", name, maxPatterns)
 		}
+		var size int
+		if list, size = expandBy(list, before, members); size > maxPatternBytes {
+			return nil, fmt.Errorf("placeholder %%%s%% makes texts of more than %d bytes together",
+				name, maxPatternBytes)
+		}
+		p = after
 	}
-	return list, nil
+}
+
+// expandBy adds a text and each of the members to each of a list. It returns the list and its size.
+func expandBy(list [][]byte, before string, members []string) (longer [][]byte, size int) {
+	for _, b := range list {
+		b = append(b, before...)
+		for i, m := range members {
+			one := b
+			if i+1 < len(members) { // the last one goes on with the memory
+				one = slices.Clone(b)
+			}
+			one = append(one, quotePattern(m)...)
+			longer = append(longer, one)
+			if size += len(one); size > maxPatternBytes {
+				return longer, size // refused by the caller
+			}
+		}
+	}
+	return longer, size
+}
+
+// endWith adds an end to each text of a list, up to the bound of their size.
+func endWith(list [][]byte, end string) []string {
+	var texts []string
+	size := 0
+	for _, b := range list {
+		texts = append(texts, string(b)+end)
+		if size += len(b) + len(end); size > maxPatternBytes {
+			break // refused by the caller
+		}
+	}
+	return texts
 }

@@ -1,6 +1,9 @@
 package rule
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A map and a list of them are other spellings of a query: all fields of a map must hold, and one
 // member of a list.
@@ -34,4 +37,34 @@ func TestMapsAndLists(t *testing.T) {
 	f("[{service: pay}, timeout]", "service:pay or *:timeout")
 	f("{'|all': [disk, full]}", "*:disk *:full")
 	f("{'': [disk, full], service: pay}", "(*:disk or *:full) service:pay")
+}
+
+// A value that modifiers rewrite stands for a bounded number of bytes, and so do all values of a
+// file: a small file may not take gigabytes.
+func TestRewritingIsBounded(t *testing.T) {
+	f := func(lists, match, want string) {
+		t.Helper()
+		_, err := Read("a.yml", []byte("version: 1\n"+lists+
+			"groups: [{name: g, rules: [{alert: A, match: "+match+"}]}]\n"))
+		switch {
+		case err == nil && want != "":
+			t.Errorf("%.80s is read", match)
+		case err != nil && (want == "" || !strings.Contains(err.Error(), want)):
+			t.Errorf("%.80s: %.300v", match, err)
+		case err != nil && len(err.Error()) > 2000:
+			t.Errorf("%.80s: an error of %d bytes", match, len(err.Error()))
+		}
+	}
+	members := strings.Repeat("x, ", 3000)
+	list := "lists: {l: [" + members + "]}\n"
+	long := strings.Repeat("a", 1<<16)
+	f("", "{'f|wide|base64offset|contains': abc}", "")
+	f("", "{'f"+strings.Repeat("|base64", 60)+"': abcdefgh}", "more than 4194304 bytes together")
+	f("", "{'f"+strings.Repeat("|wide", 40)+"': abcdefgh}", "more than 4194304 bytes together")
+	f(list, "{'f|expand': 'a%l%b'}", "")
+	f(list, "{'f|expand': 'a%l%"+long+"'}", "more than 4194304 bytes together")
+	f(list, "{'f|expand': '"+long+"%l%'}", "more than 4194304 bytes together")
+	f(list, "{'f|expand': '%l%%l%'}", "has more than")
+	f(list, "{'f|expand': ["+strings.Repeat("'%l%', ", 20)+"]}", "")
+	f(list, "{'f|expand': ["+strings.Repeat("'%l%', ", 500)+"]}", "too many texts together")
 }

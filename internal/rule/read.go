@@ -139,6 +139,7 @@ type reader struct {
 	refs      []reference
 
 	regexps    regexpBudget     // of the file at hand
+	rewritten  rewriteBudget    // of the same
 	selections map[string]Query // of the rule's match, when it is a detection
 }
 
@@ -167,7 +168,8 @@ func LoadDocuments(documents iter.Seq[Document], texts []File, names ...string) 
 func (r *reader) tolerant(d Document) (mistakes problem.List) {
 	problems, rules, refs := len(r.Problems), len(r.set.Rules), len(r.refs)
 	r.named = r.named[:0]
-	r.File, r.files, r.regexps = d.File, append(r.files, d.File), regexpBudget{}
+	r.File, r.files = d.File, append(r.files, d.File)
+	r.regexps, r.rewritten = regexpBudget{}, rewriteBudget{}
 	r.document(d.Root)
 	for i := range r.refs[refs:] {
 		r.refs[refs+i].document = r.current
@@ -229,7 +231,8 @@ func Keys() (file, group, rule []string) {
 }
 
 func (r *reader) read(file string, data []byte) {
-	r.File, r.files, r.regexps = file, append(r.files, file), regexpBudget{}
+	r.File, r.files = file, append(r.files, file)
+	r.regexps, r.rewritten = regexpBudget{}, rewriteBudget{}
 	if len(data) > maxFile {
 		r.Add(Pos{File: file}, "split it", "file is larger than 4 MiB")
 		return

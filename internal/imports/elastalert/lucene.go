@@ -33,6 +33,7 @@ type luceneParser struct {
 	i        int
 	and      bool     // the default operator
 	defaults []string // the fields of terms without one; none for all fields
+	nameless int      // no name of a field begins before it, unless a backslash does
 }
 
 // queryString reads a query string.
@@ -182,7 +183,12 @@ func (p *luceneParser) clause(field string, depth int) (rule.Query, error) {
 
 // name reads a field's name and its colon.
 func (p *luceneParser) name() (string, bool) {
+	start := p.i
+	if start < p.nameless && start > 0 && p.text[start-1] != '\\' {
+		return "", false
+	}
 	text, _ := p.term(":")
+	p.nameless = p.i
 	if text == "" || p.i == len(p.text) || p.text[p.i] != ':' {
 		return "", false
 	}

@@ -252,26 +252,36 @@ func fields(leaves []Leaf) *yaml.Node {
 	if len(leaves) == 0 {
 		return nil
 	}
-	m := imports.Map()
-	var done []string
-	for i, l := range leaves {
-		if slices.Contains(done, l.key()) {
+	type joined struct {
+		Leaf
+		single, added bool
+	}
+	of := make(map[string]int, len(leaves))
+	var list []joined
+	for _, l := range leaves {
+		single := len(l.Values) == 1 && !l.Null
+		at, ok := of[l.key()]
+		if !ok {
+			of[l.key()] = len(list)
+			list = append(list, joined{Leaf: l, single: single})
 			continue
 		}
-		done = append(done, l.key())
-		values := slices.Clone(l.Values)
-		single := len(l.Values) == 1 && !l.Null
-		for _, other := range leaves[i+1:] {
-			if other.key() != l.key() {
-				continue
-			}
-			if single = single && len(other.Values) == 1 && !other.Null; !single || !joins(l.Mods) {
+		first := &list[at]
+		if !first.single || !single || !joins(l.Mods) {
+			return nil
+		}
+		if !first.added {
+			first.Values, first.added = slices.Clone(first.Values), true
+		}
+		first.Values = append(first.Values, l.Values...)
+	}
+	m := imports.Map()
+	for _, l := range list {
+		if l.added {
+			l.Mods += "|all"
+			if _, other := of[l.key()]; other {
 				return nil
 			}
-			values = append(values, other.Values...)
-		}
-		if len(values) > 1 && len(values) != len(l.Values) {
-			l.Mods, l.Values = l.Mods+"|all", values
 		}
 		imports.Set(m, l.key(), l.value())
 	}

@@ -237,7 +237,7 @@ func (q *query) inParentheses(field string, depth int) (tree.Node, error) {
 	return q.leaf(field, depth)
 }
 
-var functions = regexp.MustCompile(`^[a-z_0-9]+\(`)
+var functions = regexp.MustCompile(`^[a-zA-Z_0-9]+\(`)
 
 // leaf reads one comparison; field is "" for the message.
 func (q *query) leaf(field string, depth int) (tree.Node, error) {
@@ -253,7 +253,7 @@ func (q *query) leaf(field string, depth int) (tree.Node, error) {
 	if field != "" && interval.MatchString(q.text[q.i:]) {
 		return q.between(q.names.field(field))
 	}
-	if functions.MatchString(strings.ToLower(q.text[q.i:])) {
+	if functions.MatchString(q.text[q.i:]) {
 		return q.call(field)
 	}
 	if q.take("*") {
