@@ -15,11 +15,15 @@ import (
 // *:*:*. Of a time with its date, the zone, the names of month and weekday, and AM or PM are not
 // kept: a message is the same in July and in January, and whatever the zone of the machine is.
 func Mask(dst, message []byte) []byte {
+	var open [0x80]bool // quotes that are not closed: those behind them are not either
 	for i := 0; i < len(message); {
 		c := message[i]
 		if quotes(message, i) {
-			i = closing(message, i)
-			dst = append(dst, '*')
+			end := i + 1
+			if !open[c] {
+				end, open[c] = closing(message, i)
+			}
+			dst, i = append(dst, '*'), end
 			continue
 		}
 		if end := address(message, i); end > i {
@@ -169,18 +173,18 @@ func addressEnd(message []byte, i, end, colons int, double bool, widest int) int
 	return end
 }
 
-// closing is the place behind the quote that closes the one at i, or, when none does, behind the
-// quote itself.
-func closing(message []byte, i int) int {
+// closing is the place behind the quote that closes the one at i, or, when none does and it stays
+// open, behind the quote itself.
+func closing(message []byte, i int) (end int, open bool) {
 	for j := i + 1; j < len(message); j++ {
 		switch message[j] {
 		case '\\':
 			j++
 		case message[i]:
-			return j + 1
+			return j + 1, false
 		}
 	}
-	return i + 1
+	return i + 1, true
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
