@@ -62,8 +62,8 @@ func fingerprintValue(h hash.Hash64, v reflect.Value) {
 		whole := v.Type() == reflect.TypeFor[rule.Rule]()
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
-			later := call && (name == "Also" || name == "Within") || label && name == "Of" ||
-				whole && name == "LatenessAuto"
+			later := call && (name == "Also" || name == "Within" || name == "Over") ||
+				label && name == "Of" || whole && name == "LatenessAuto"
 			if later && v.Field(i).IsZero() {
 				continue // earlier releases did not have them, and their state stays readable
 			}
