@@ -90,14 +90,14 @@ func (c *suggestCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	survey, err := suggest.NewSurvey(logs.decode)
+	profile, err := suggest.NewProfile(logs.decode)
 	if err != nil {
 		return err
 	}
-	if err := c.survey(ctx, logs, survey); err != nil {
+	if err := c.profile(ctx, logs, profile); err != nil {
 		return err
 	}
-	proposals := survey.Proposals()
+	proposals := profile.Proposals()
 	report, err := c.backtest(ctx, logs, proposals)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (c *suggestCommand) run(ctx context.Context) error {
 			}
 		}
 	}
-	return c.report(list, survey)
+	return c.report(list, profile)
 }
 
 // sampleLogs are the logs that are read, twice.
@@ -167,11 +167,11 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 	}, nil
 }
 
-// survey counts the logs.
-func (c *suggestCommand) survey(
+// profile counts the logs.
+func (c *suggestCommand) profile(
 	ctx context.Context,
 	logs *sampleLogs,
-	survey *suggest.Survey,
+	profile *suggest.Profile,
 ) error {
 	reported := time.Now()
 	for sample, err := range logs.records(ctx) {
@@ -179,24 +179,24 @@ func (c *suggestCommand) survey(
 		case err != nil && (sample.Line == 0 || ctx.Err() != nil):
 			return err
 		case err != nil:
-			survey.Rejected++
+			profile.Rejected++
 			continue
-		case c.file != "" && survey.Records == c.most:
+		case c.file != "" && profile.Records == c.most:
 			return nil
 		}
-		if err := survey.Add(&sample.Record); err != nil {
+		if err := profile.Add(&sample.Record); err != nil {
 			return err
 		}
 		if time.Since(reported) > time.Second {
 			reported = time.Now()
-			fmt.Fprintf(c.progress, "%d records, until %s\n", survey.Records,
-				survey.To.Format(time.RFC3339))
+			fmt.Fprintf(c.progress, "%d records, until %s\n", profile.Records,
+				profile.To.Format(time.RFC3339))
 		}
 	}
-	if survey.Logs == 0 && c.file != "" {
+	if profile.Logs == 0 && c.file != "" {
 		return fmt.Errorf("%s has no readable logs; name the --format", logs.name)
 	}
-	if survey.Logs == 0 {
+	if profile.Logs == 0 {
 		return fmt.Errorf(
 			"%s has no readable logs; look further back with --since, or name the --format",
 			logs.name,
@@ -251,7 +251,7 @@ func first(all iter.Seq2[decode.Sample, error], most int) iter.Seq2[decode.Sampl
 }
 
 // report prints the proposals, or writes them to files.
-func (c *suggestCommand) report(list []suggested, s *suggest.Survey) error {
+func (c *suggestCommand) report(list []suggested, s *suggest.Profile) error {
 	if c.json {
 		e := newJSONEncoder(c.out)
 		for _, p := range list {
@@ -268,7 +268,7 @@ func (c *suggestCommand) report(list []suggested, s *suggest.Survey) error {
 	return c.write(list, s)
 }
 
-func (c *suggestCommand) table(list []suggested, s *suggest.Survey) error {
+func (c *suggestCommand) table(list []suggested, s *suggest.Profile) error {
 	fmt.Fprintf(c.out, "%d logs in %d records, %s to %s (%s)\n\n", s.Logs, s.Records,
 		s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), span(s))
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
@@ -286,7 +286,7 @@ func (c *suggestCommand) table(list []suggested, s *suggest.Survey) error {
 	return nil
 }
 
-func span(s *suggest.Survey) string { return duration.Format(s.To.Sub(s.From).Round(time.Second)) }
+func span(s *suggest.Profile) string { return duration.Format(s.To.Sub(s.From).Round(time.Second)) }
 
 // checkOutput says before anything is read that the files cannot be written.
 func (c *suggestCommand) checkOutput() error {
@@ -319,7 +319,7 @@ func (c *suggestCommand) script() string {
 }
 
 // write writes the rule file and the test script.
-func (c *suggestCommand) write(list []suggested, s *suggest.Survey) error {
+func (c *suggestCommand) write(list []suggested, s *suggest.Profile) error {
 	proposals, alerts := make([]suggest.Proposal, len(list)), map[string]int{}
 	for i, p := range list {
 		proposals[i], alerts[p.ID] = p.Proposal, p.Alerts

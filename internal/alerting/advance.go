@@ -236,7 +236,7 @@ func (m *machine) sweepTo(upTo int64) {
 	win.Decide(m.u.condition, upTo, m.env(), m.onEdge)
 	m.runTimers(upTo)
 	if win.SweptTo() > before {
-		win.Forget(m.u.condition)
+		win.Evict(m.u.condition)
 	}
 	if a := m.g.alert; a != nil {
 		a.decidedTo = max(a.decidedTo, upTo)
@@ -249,37 +249,37 @@ func (m *machine) sweepTo(upTo int64) {
 
 // schedule puts the group where it is due.
 func (m *machine) schedule() {
-	due, fades := m.nextDue()
+	due, expires := m.nextDue()
 	if due != never {
 		due = max(due, m.u.watermark+1) // everything before was decided
 	}
-	m.u.setTimer(m.number, due, fades)
+	m.u.setTimer(m.number, due, expires)
 }
 
 // scheduleEarlier moves a group forward if need be, but not back: where it then is due too early,
 // it is looked at once in vain, which is cheaper than moving it with every event.
 func (m *machine) scheduleEarlier() {
-	if due, fades := m.nextDue(); due < m.g.due || m.g.expires && !fades {
-		m.u.setTimer(m.number, due, fades)
+	if due, expires := m.nextDue(); due < m.g.due || m.g.expires && !expires {
+		m.u.setTimer(m.number, due, expires)
 	}
 }
 
 // timerHeap is where a group stands when it is due.
-func (rs *ruleState) timerHeap(fades bool) *timerHeap {
-	if fades {
+func (rs *ruleState) timerHeap(expires bool) *timerHeap {
+	if expires {
 		return &rs.expiring
 	}
 	return &rs.timers
 }
 
 // setTimer puts a group where it is due.
-func (rs *ruleState) setTimer(number uint32, due int64, fades bool) {
+func (rs *ruleState) setTimer(number uint32, due int64, expires bool) {
 	g := rs.groups.at(number)
-	if g.expires != fades {
+	if g.expires != expires {
 		rs.timerHeap(g.expires).set(number, never)
-		g.expires = fades
+		g.expires = expires
 	}
-	rs.timerHeap(fades).set(number, due)
+	rs.timerHeap(expires).set(number, due)
 }
 
 // drop removes a group.

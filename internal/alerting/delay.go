@@ -79,7 +79,9 @@ func (pt *partitionTime) adapt(at int64) {
 	}
 }
 
-const delaysFade = 1 << 14
+// halveDelaysAt is how many delays are counted before all counts are halved, so that old ones count
+// less.
+const halveDelaysAt = 1 << 14
 
 // Note counts a delay, in nanoseconds.
 func (d *Delays) Note(delay int64) {
@@ -88,7 +90,7 @@ func (d *Delays) Note(delay int64) {
 		class++
 	}
 	d[class]++
-	if d.Count() < delaysFade {
+	if d.Count() < halveDelaysAt {
 		return
 	}
 	for i := range d {

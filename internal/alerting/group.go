@@ -114,7 +114,7 @@ func (rs *ruleState) sample(g *group, sc *scan, h *hit, fires bool) {
 	}
 	g.samples.add(rs.compiledRule, sc, h)
 	if g.alert == nil {
-		g.samples.forget(h.time - int64(rs.condition.Lookback()))
+		g.samples.evict(h.time - int64(rs.condition.Lookback()))
 	}
 }
 
@@ -181,9 +181,9 @@ func (s *samples) endEpisode(at int64) {
 	s.decided, s.top = max(0, s.decided-n), nil
 }
 
-// forget drops what is older than anything that a condition looks at, as long as there is no alert
+// evict drops what is older than anything that a condition looks at, as long as there is no alert
 // that is about it.
-func (s *samples) forget(before int64) {
+func (s *samples) evict(before int64) {
 	if s.newest <= before {
 		*s = samples{counted: s.counted, kept: s.kept[:0]}
 		return

@@ -168,7 +168,7 @@ func (w *missedWindow) add(rs *ruleState, ev *window.Event) bool {
 	w.win.Add(rs.condition, ev)
 	if to := w.newest - missedKept - int64(rs.condition.Lookback()); to > w.win.SweptTo() {
 		w.win.Decide(rs.condition, to, nil, func(window.Edge) {})
-		w.win.Forget(rs.condition)
+		w.win.Evict(rs.condition)
 	}
 	return true
 }

@@ -166,7 +166,7 @@ func (q *recorded) shrink() {
 				if q.bytes <= room || reason == "overtaken" && newest[v.recordKey] == v.seq {
 					return false
 				}
-				q.forget(&v)
+				q.remove(&v)
 				q.dropped++
 				q.metrics.dropped.WithLabelValues(reason).Inc()
 				return true
@@ -175,8 +175,8 @@ func (q *recorded) shrink() {
 	}
 }
 
-// forget accounts for a value that no longer waits.
-func (q *recorded) forget(v *value) {
+// remove accounts for a value that no longer waits.
+func (q *recorded) remove(v *value) {
 	q.bytes -= v.size()
 	if v.saved {
 		q.gone = append(q.gone, v.key())
@@ -318,7 +318,7 @@ func (q *recorded) wrote(last uint64) {
 	defer q.mu.Unlock()
 	n := 0
 	for n < len(q.waiting) && q.waiting[n].seq <= last {
-		q.forget(&q.waiting[n])
+		q.remove(&q.waiting[n])
 		n++
 	}
 	q.waiting = slices.Delete(q.waiting, 0, n)

@@ -94,15 +94,15 @@ func (s *state) Positions() []models.SourcePosition {
 // Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands
 // still but for a reload, which may decide something in the meantime. So what was decided is taken
 // last: sent twice, under the same ID, is better than saved as sent and lost.
-func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
+func (s *state) Checkpoint(positions, dropped []models.SourcePosition) error {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
 	}
-	return s.checkpoint(positions, forget)()
+	return s.checkpoint(positions, dropped)()
 }
 
 // checkpoint takes a checkpoint, and returns a function that writes it, while the engine continues.
-func (s *state) checkpoint(positions, forget []models.SourcePosition) (write func() error) {
+func (s *state) checkpoint(positions, dropped []models.SourcePosition) (write func() error) {
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
 	if s.cluster != nil {
@@ -112,7 +112,7 @@ func (s *state) checkpoint(positions, forget []models.SourcePosition) (write fun
 	for _, p := range positions {
 		c.SetPosition(storeSource(p), storePosition(p))
 	}
-	for _, p := range forget {
+	for _, p := range dropped {
 		c.Release(storeSource(p))
 	}
 	decided := s.take()

@@ -43,7 +43,7 @@ func (t *topics) Write(ctx context.Context, records ...models.Record) error {
 		return err
 	}
 	if err = w.Write(ctx, records...); kafka.IsGone(err) {
-		t.forget(records)
+		t.recreate(records)
 	}
 	return err
 }
@@ -85,8 +85,8 @@ func (t *topics) make(ctx context.Context, topic string) error {
 	return nil
 }
 
-// forget has topics made anew, one of which was deleted; which one, the error does not say.
-func (t *topics) forget(records []models.Record) {
+// recreate has topics created again, one of which was deleted; which one, the error does not say.
+func (t *topics) recreate(records []models.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range records {

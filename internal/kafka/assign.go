@@ -253,7 +253,7 @@ type starts struct {
 
 	initialTopics map[string]bool         // that existed at the start; nil before that is known
 	unreachable   bool                    // no broker was reachable at first
-	forget        []models.SourcePosition // positions of topics that no longer exist
+	dropped       []models.SourcePosition // positions of topics that no longer exist
 }
 
 // resolve fetches what startInput needs for each partition and decides.
@@ -336,7 +336,7 @@ func (s *starts) inputs(
 				c.saved = &pos
 			}
 			if c.recreated() {
-				s.forget = append(s.forget, *c.saved)
+				s.dropped = append(s.dropped, *c.saved)
 			}
 			claims[p] = c
 		}

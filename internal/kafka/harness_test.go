@@ -418,13 +418,13 @@ func (k keeping) Positions() []models.SourcePosition {
 	return slices.Collect(maps.Values(k.positions))
 }
 
-func (k keeping) Checkpoint(positions, forget []models.SourcePosition) error {
+func (k keeping) Checkpoint(positions, dropped []models.SourcePosition) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.fail != nil {
 		return k.fail
 	}
-	for _, p := range forget {
+	for _, p := range dropped {
 		k.forgotten++
 		delete(k.positions, models.Partition{Topic: p.Topic, Partition: p.Partition})
 	}

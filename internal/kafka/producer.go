@@ -88,7 +88,7 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 		case err := <-done:
 			p.wrote(client, err)
 			if IsGone(err) {
-				p.forget(records)
+				p.purge(records)
 			}
 			if err != nil {
 				return withWriteHint(err, records[0].Topic)
@@ -100,9 +100,9 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	return nil
 }
 
-// forget removes topics from the client's cache. Otherwise it would not find a topic that is
+// purge removes topics from the client's cache. Otherwise it would not find a topic that is
 // created again.
-func (p *Producer) forget(records []models.Record) {
+func (p *Producer) purge(records []models.Record) {
 	var topics []string
 	for _, r := range records {
 		if !slices.Contains(topics, r.Topic) {

@@ -218,14 +218,14 @@ func (w *scanPool) evaluate(batches []batch, now time.Time, apply func(*chunk)) 
 	}
 	w.setCurrent(chunks)
 	defer w.setCurrent(nil)
-	var feeding sync.WaitGroup
+	var feeders sync.WaitGroup
 	// the usual case without lag: no other goroutine is woken
 	if len(chunks) == 1 {
 		c := chunks[0]
 		w.inlineScanner = c.scan(w.engine, w.inlineScanner)
 		c.done <- struct{}{}
 	} else {
-		feeding.Go(func() {
+		feeders.Go(func() {
 			for _, c := range chunks {
 				w.chunks <- c
 			}
@@ -235,7 +235,7 @@ func (w *scanPool) evaluate(batches []batch, now time.Time, apply func(*chunk)) 
 		<-c.done
 		apply(c)
 	}
-	feeding.Wait()
+	feeders.Wait()
 	w.setCurrent(nil)
 	for _, c := range chunks {
 		w.recycle(c)

@@ -90,9 +90,9 @@ type Checkpointer interface {
 	// Positions are those of the last checkpoint. It is called once, first.
 	Positions() []models.SourcePosition
 	// Checkpoint makes state and positions durable; offsets are committed after it returns.
-	// Positions to forget belong to topics that no longer exist. Positions of released partitions
+	// Dropped positions belong to topics that no longer exist. Positions of released partitions
 	// have Left set.
-	Checkpoint(positions, forget []models.SourcePosition) error
+	Checkpoint(positions, dropped []models.SourcePosition) error
 	// Urgent reports whether a checkpoint should not wait for the next second.
 	Urgent() bool
 	// Rewind is how far back a start without a checkpoint replays.
@@ -136,7 +136,7 @@ type Source struct {
 	// guards the engine against revocation, which comes from another goroutine
 	mu       chanMutex
 	progress []models.Progress
-	forget   []models.SourcePosition
+	dropped  []models.SourcePosition
 	restored []models.SourcePosition // positions of the last run that are not assigned yet
 	// the last checkpoint is being taken, and other members read on
 	leaving        bool
@@ -469,49 +469,50 @@ func (s *Source) checkpoint() bool {
 	}
 	a := s.group.assignment
 	positions := append(a.positions(nil), a.releasedPositions()...)
-	forget := s.forgotten(positions)
-	positions = append(positions, s.unclaimed(positions, forget)...)
+	dropped := s.droppedPositions(positions)
+	positions = append(positions, s.unclaimed(positions, dropped)...)
 	for i := range positions {
 		positions[i].Left = positions[i].Left || s.leaving
 	}
-	if err := s.checkpointer.Checkpoint(positions, forget); err != nil {
+	if err := s.checkpointer.Checkpoint(positions, dropped); err != nil {
 		s.counters.errors.add("checkpoint", 1)
 		s.group.problems.set("checkpoint", err)
 		s.group.limited.error("checkpoint", "checkpoint failed; offsets are not committed",
 			"error", err)
 		return false
 	}
-	s.forget = nil
+	s.dropped = nil
 	s.group.problems.clear("checkpoint")
 	return true
 }
 
 // unclaimed are saved positions of partitions that are not assigned to us yet; the state covers
 // them too.
-func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
+func (s *Source) unclaimed(positions, dropped []models.SourcePosition) []models.SourcePosition {
 	s.restored = slices.DeleteFunc(s.restored, func(old models.SourcePosition) bool {
 		same := func(p models.SourcePosition) bool {
 			return p.Topic == old.Topic && p.Partition == old.Partition
 		}
-		return slices.ContainsFunc(positions, same) || slices.ContainsFunc(forget, same)
+		return slices.ContainsFunc(positions, same) || slices.ContainsFunc(dropped, same)
 	})
 	return s.restored
 }
 
-// forgotten are the positions that the next checkpoint drops, since their topics no longer exist.
-func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
+// droppedPositions are the positions that the next checkpoint drops, since their topics no longer
+// exist.
+func (s *Source) droppedPositions(positions []models.SourcePosition) []models.SourcePosition {
 	s.group.assignment.mu.Lock()
-	s.forget = append(s.forget, s.group.starts.forget...)
-	s.group.starts.forget = nil
+	s.dropped = append(s.dropped, s.group.starts.dropped...)
+	s.group.starts.dropped = nil
 	s.group.assignment.mu.Unlock()
-	s.forget = slices.DeleteFunc(s.forget, func(old models.SourcePosition) bool {
+	s.dropped = slices.DeleteFunc(s.dropped, func(old models.SourcePosition) bool {
 		return slices.ContainsFunc(positions, func(p models.SourcePosition) bool {
 			return p.Topic == old.Topic && p.Partition == old.Partition &&
 				p.TopicID == old.TopicID &&
 				p.Cluster == old.Cluster
 		})
 	})
-	return s.forget
+	return s.dropped
 }
 
 // onRevoke finishes with revoked partitions. Lost ones are not committed: another member may have

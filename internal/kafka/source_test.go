@@ -538,11 +538,11 @@ func (e panicking) Apply(s models.Scan) {
 	e.keeping.Apply(s)
 }
 
-func (e panicking) Checkpoint(positions, forget []models.SourcePosition) error {
+func (e panicking) Checkpoint(positions, dropped []models.SourcePosition) error {
 	if e.broken.Load() {
 		e.asked.Add(1)
 	}
-	return e.keeping.Checkpoint(positions, forget)
+	return e.keeping.Checkpoint(positions, dropped)
 }
 
 // A panic of the engine ends the process there and then: half of a state is not saved, no one waits

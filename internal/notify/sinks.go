@@ -312,7 +312,7 @@ func (q *sinkQueue) drop() {
 	i, _ := slices.BinarySearchFunc(q.items, seq, func(one queued, seq uint64) int {
 		return cmp.Compare(one.Seq, seq)
 	})
-	q.forget(&q.items[i])
+	q.release(&q.items[i])
 	q.items[i].Line, q.items[i].dropped = nil, true
 	if q.gone++; q.gone > len(q.items)/2 {
 		q.items = slices.DeleteFunc(q.items, func(one queued) bool { return one.dropped })
@@ -322,8 +322,8 @@ func (q *sinkQueue) drop() {
 
 func queueKey(seq uint64) string { return fmt.Sprintf("%s%020d", keyQueued, seq) }
 
-// forget takes the oldest notification of a rule out of the counts and the write-ahead log.
-func (q *sinkQueue) forget(one *queued) {
+// release takes the oldest notification of a rule out of the counts and the write-ahead log.
+func (q *sinkQueue) release(one *queued) {
 	q.sizes.Add(one.Rule, -int64(len(one.Line)))
 	if list := q.ofRule[one.Rule]; len(list) > 1 {
 		q.ofRule[one.Rule] = list[1:]
@@ -344,7 +344,7 @@ func (q *sinkQueue) trim() {
 		if q.items[i].dropped {
 			q.gone--
 		} else {
-			q.forget(&q.items[i])
+			q.release(&q.items[i])
 		}
 	}
 	q.items = slices.Delete(q.items, 0, i)

@@ -2,7 +2,7 @@
 // teams want, counts in a sample of the logs what each would have counted, and sets thresholds
 // above what is usual there.
 //
-// A survey reads the sample once. What it proposes is text: a rule file, and a test script that
+// A profile reads the sample once. What it proposes is text: a rule file, and a test script that
 // the rules pass.
 package suggest
 
@@ -22,9 +22,9 @@ const (
 	beat      = time.Minute
 )
 
-// Survey counts in a sample of logs what the rules of the library would count. It is not safe for
+// Profile counts in a sample of logs what the rules of the library would count. It is not safe for
 // concurrent use. Its memory is bounded by the number of windows in the sample.
-type Survey struct {
+type Profile struct {
 	decode   func(topic string) decode.Config
 	decoders map[string]*decode.Decoder
 	index    *match.Index
@@ -69,9 +69,9 @@ type cell struct {
 	values     []float64
 }
 
-// NewSurvey returns a survey of logs that are decoded as decode says for their topic.
-func NewSurvey(config func(topic string) decode.Config) (*Survey, error) {
-	s := &Survey{decode: config, decoders: map[string]*decode.Decoder{}}
+// NewProfile returns a profile of logs that are decoded as decode says for their topic.
+func NewProfile(config func(topic string) decode.Config) (*Profile, error) {
+	s := &Profile{decode: config, decoders: map[string]*decode.Decoder{}}
 	var queries []rule.Query
 	var fields []string
 	add := func(text string) (int, error) {
@@ -112,8 +112,8 @@ func NewSurvey(config func(topic string) decode.Config) (*Survey, error) {
 	return s, nil
 }
 
-// Add counts a record. The survey does not keep its memory.
-func (s *Survey) Add(r *models.Record) error {
+// Add counts a record. The profile does not keep its memory.
+func (s *Profile) Add(r *models.Record) error {
 	d := s.decoders[r.Topic]
 	if d == nil {
 		var err error
@@ -127,7 +127,7 @@ func (s *Survey) Add(r *models.Record) error {
 	return nil
 }
 
-func (s *Survey) log(l *decode.Log) {
+func (s *Profile) log(l *decode.Log) {
 	s.Logs++
 	at := time.Unix(0, l.Time()).UTC()
 	if s.From.IsZero() || at.Before(s.From) {

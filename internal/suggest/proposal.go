@@ -69,7 +69,7 @@ type logText struct {
 }
 
 // Proposals are the rules that fit, in the order of the library.
-func (s *Survey) Proposals() []Proposal {
+func (s *Profile) Proposals() []Proposal {
 	var list []Proposal
 	for _, t := range s.tallies {
 		if p, ok := s.propose(t); ok {
@@ -80,7 +80,7 @@ func (s *Survey) Proposals() []Proposal {
 }
 
 // propose makes a rule of a kind; false if it does not fit.
-func (s *Survey) propose(t *tally) (Proposal, bool) {
+func (s *Profile) propose(t *tally) (Proposal, bool) {
 	if t.matches == 0 && !t.rare {
 		return Proposal{}, false
 	}
@@ -109,7 +109,7 @@ func (s *Survey) propose(t *tally) (Proposal, bool) {
 }
 
 // usualLabel is the label for a rule of which nothing is known: the one that most logs have.
-func (s *Survey) usualLabel(t *tally) (string, map[string]*groupTally) {
+func (s *Profile) usualLabel(t *tally) (string, map[string]*groupTally) {
 	for _, name := range t.by {
 		for _, other := range s.tallies {
 			if other.measure != silent || other.by[0] != name {
@@ -124,7 +124,7 @@ func (s *Survey) usualLabel(t *tally) (string, map[string]*groupTally) {
 }
 
 // condition completes the rule and its test; false if no condition fits.
-func (s *Survey) condition(
+func (s *Profile) condition(
 	t *tally,
 	p *Proposal,
 	label, value string,

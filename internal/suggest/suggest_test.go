@@ -18,15 +18,15 @@ import (
 
 var monday = time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
 
-// sample is a survey that a test adds logs to.
+// sample is a profile that a test adds logs to.
 type sample struct {
-	*Survey
+	*Profile
 	t *testing.T
 }
 
 func newSample(t *testing.T) sample {
 	t.Helper()
-	s, err := NewSurvey(func(string) decode.Config { return decode.Config{} })
+	s, err := NewProfile(func(string) decode.Config { return decode.Config{} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func (t *tally) grouped() (label string, groups map[string]*groupTally) {
 // limit is how often, and in how many windows, a rule may have fired in the sample.
 type limit struct{ alerts, windows int }
 
-func (s *Survey) limit(t *tally, groups map[string]*groupTally) limit {
+func (s *Profile) limit(t *tally, groups map[string]*groupTally) limit {
 	span := s.To.Sub(s.From)
 	windows := float64(span/t.windowOr()+1) * float64(len(groups))
 	return limit{max(1, int(math.Round(span.Hours()/24))), int(math.Ceil(mostUp * windows))}
@@ -147,7 +147,7 @@ var silences = []time.Duration{
 
 // silenceWindow is the shortest window of which there were at most so many silences; false when
 // most groups do not log all the time.
-func (s *Survey) silenceWindow(groups map[string]*groupTally, most int) (time.Duration, bool) {
+func (s *Profile) silenceWindow(groups map[string]*groupTally, most int) (time.Duration, bool) {
 	var gaps [][]time.Duration // of the groups that log often enough
 	for _, g := range groups {
 		if len(g.windows) < leastBeats {

@@ -48,7 +48,7 @@ func (c *connections) change(conn net.Conn, state http.ConnState) (surplus net.C
 			if surplus = c.longestWaiting(); surplus == nil {
 				surplus = conn
 			}
-			c.forget(surplus)
+			c.remove(surplus)
 		}
 		if surplus != conn {
 			c.open[conn], c.waiting[conn] = true, time.Now()
@@ -58,7 +58,7 @@ func (c *connections) change(conn net.Conn, state http.ConnState) (surplus net.C
 	case http.StateActive:
 		delete(c.waiting, conn)
 	case http.StateClosed, http.StateHijacked:
-		c.forget(conn)
+		c.remove(conn)
 	}
 	return surplus
 }
@@ -72,7 +72,7 @@ func (c *connections) longestWaiting() (oldest net.Conn) {
 	return oldest
 }
 
-func (c *connections) forget(conn net.Conn) {
+func (c *connections) remove(conn net.Conn) {
 	delete(c.open, conn)
 	delete(c.waiting, conn)
 }

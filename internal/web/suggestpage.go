@@ -126,7 +126,7 @@ func (h *suggestHandlers) suggest(
 	}
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(suggestTime + backtestTime + 10*time.Second))
-	survey, err := suggest.NewSurvey(h.topics.logs.Decode)
+	profile, err := suggest.NewProfile(h.topics.logs.Decode)
 	if err != nil {
 		return err
 	}
@@ -135,22 +135,22 @@ func (h *suggestHandlers) suggest(
 	defer cancel()
 	for record, err := range h.topics.logs.Records(reading, From{Time: since, Until: until}) {
 		if err != nil {
-			if reading.Err() != nil && ctx.Err() == nil && survey.Logs > 0 {
+			if reading.Err() != nil && ctx.Err() == nil && profile.Logs > 0 {
 				d.Short = true
 				break
 			}
 			return err
 		}
-		if err := survey.Add(&record); err != nil {
+		if err := profile.Add(&record); err != nil {
 			return err
 		}
-		if survey.Logs >= suggestLogs {
+		if profile.Logs >= suggestLogs {
 			d.Short = true
 			break
 		}
 	}
-	d.Logs, d.From, d.To = survey.Logs, survey.From, survey.To
-	proposals := survey.Proposals()
+	d.Logs, d.From, d.To = profile.Logs, profile.From, profile.To
+	proposals := profile.Proposals()
 	if len(proposals) == 0 {
 		return nil
 	}

@@ -61,14 +61,14 @@ func (r *reading) aggregates(p *seriesSpec, s *series) {
 			r.Fail()
 			return
 		}
-		s.aggregates[at] = r.piece(p)
+		s.aggregates[at] = r.aggregate(p)
 	}
 	if at < 0 {
 		r.Fail()
 	}
 }
 
-func (r *reading) piece(p *seriesSpec) *paneAggregate {
+func (r *reading) aggregate(p *seriesSpec) *paneAggregate {
 	c := &paneAggregate{begin: r.time()}
 	if p.ordered {
 		if orders := r.orders(1); orders != nil {

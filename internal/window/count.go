@@ -167,7 +167,7 @@ func (g *Group) countEdge(p *Condition, at int64, holds bool) Edge {
 }
 
 // dueCount is the next change or, when there is none, the instant at which the last event has left.
-func (g *Group) dueCount(p *Condition) (at int64, fades bool) {
+func (g *Group) dueCount(p *Condition) (at int64, expires bool) {
 	switch {
 	case g.late:
 		return g.swept + 1, false

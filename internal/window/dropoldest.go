@@ -30,7 +30,7 @@ func (st *state) drop(p *Condition, series, n int) {
 				cur.lo, cur.hi = max(cur.lo, n), max(cur.hi, n)
 			}
 		}
-		v.forgotten(p, series, n)
+		v.evicted(p, series, n)
 	}
 	s.cut(n)
 }

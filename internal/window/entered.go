@@ -106,8 +106,8 @@ func (g *Group) cutLogs(n int) {
 	}
 }
 
-// forgetLogs is forget for the events of a group that has very many.
-func (g *Group) forgetLogs(p *Condition) {
+// evictLogs is evict for the events of a group that has very many.
+func (g *Group) evictLogs(p *Condition) {
 	st := g.state
 	switch n := st.left(p, &p.logs, st.logs, g.swept-p.Span()); {
 	case n == len(st.logs.times) || n >= (len(st.logs.times)+1)/2:
@@ -118,15 +118,15 @@ func (g *Group) forgetLogs(p *Condition) {
 	}
 }
 
-// forget drops the times that no count begins after, once they are half of all, so that each time
+// evict drops the times that no count begins after, once they are half of all, so that each time
 // is moved no more than once.
-func (g *Group) forget(p *Condition) {
+func (g *Group) evict(p *Condition) {
 	until := g.swept - p.Span()
 	switch {
 	case g.thinned:
 		g.compactThinned(until)
 	case g.state != nil && g.state.logs != nil:
-		g.forgetLogs(p)
+		g.evictLogs(p)
 		return
 	}
 	switch n := after(g.times, until); {

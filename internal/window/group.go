@@ -117,7 +117,7 @@ func (g *Group) Renew(p *Condition, known int64) {
 		s := &st.series[i]
 		s.cut(after(s.times, g.swept))
 		s.pruned = nil
-		s.forgetSeen(g.swept)
+		s.evictSeen(g.swept)
 	}
 	st.steps.cut(after(st.steps.times, g.swept))
 	for i := range st.history {
@@ -138,11 +138,11 @@ func (g *Group) Renew(p *Condition, known int64) {
 func (g *Group) Sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
 	if upTo > g.swept {
 		g.Decide(p, upTo, env, each)
-		g.Forget(p)
+		g.Evict(p)
 	}
 }
 
-// Decide is Sweep without the end: until Forget, Entered still knows of every instant since the
+// Decide is Sweep without the end: until Evict, Entered still knows of every instant since the
 // watermark before.
 func (g *Group) Decide(p *Condition, upTo int64, env Env, each func(Edge)) {
 	switch {
@@ -154,12 +154,12 @@ func (g *Group) Decide(p *Condition, upTo int64, env Env, each func(Edge)) {
 	}
 }
 
-// Forget drops what does not matter after the watermark.
-func (g *Group) Forget(p *Condition) {
+// Evict drops what does not matter after the watermark.
+func (g *Group) Evict(p *Condition) {
 	if p.count == nil {
 		g.state.compact(p, g.swept)
 	}
-	g.forget(p)
+	g.evict(p)
 }
 
 // Due is the first instant at which Sweep may yield an edge, or at which the group may have become
@@ -170,8 +170,8 @@ func (g *Group) Due(p *Condition) int64 {
 	return at
 }
 
-// Next is Due, and says whether nothing can change then: the group only fades.
-func (g *Group) Next(p *Condition, env Env) (at int64, fades bool) {
+// Next is Due, and says whether nothing can change then: the group only expires.
+func (g *Group) Next(p *Condition, env Env) (at int64, expires bool) {
 	if p.count != nil {
 		return g.dueCount(p)
 	}

@@ -55,7 +55,7 @@ func (h *history) at(p *historySpec, at int64) float64 {
 	return p.ofEmpty
 }
 
-func (h *history) forget(p *historySpec, swept int64) {
+func (h *history) evict(p *historySpec, swept int64) {
 	if gone := after(h.times, swept-p.keep); gone > len(h.times)/2 {
 		h.times, h.values = slices.Delete(h.times, 0, gone), slices.Delete(h.values, 0, gone)
 	}

@@ -158,8 +158,8 @@ func (n *novelty) purgeSeen(remember, late, swept int64) {
 	}
 }
 
-// forgetSeen forgets what was seen until an instant.
-func (n *novelty) forgetSeen(until int64) {
+// evictSeen forgets what was seen until an instant.
+func (n *novelty) evictSeen(until int64) {
 	for text, stretches := range n.seen {
 		kept := slices.DeleteFunc(stretches, func(s stretch) bool { return s.last <= until })
 		if n.seen[text] = kept; len(kept) == 0 {

@@ -78,7 +78,7 @@ func (s *series) drop(begin, end, t int64, texts string) {
 	members(texts, func(text string) { s.pruned[at].values.InsertHash(hashOf(text)) })
 }
 
-// forgetPruned drops the panes that ended until an instant.
-func (s *series) forgetPruned(until int64) {
+// evictPruned drops the panes that ended until an instant.
+func (s *series) evictPruned(until int64) {
 	s.pruned = slices.DeleteFunc(s.pruned, func(d prunedPane) bool { return d.last <= until })
 }

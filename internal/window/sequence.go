@@ -98,7 +98,7 @@ func (h *stepEvents) add(ev *Event) int {
 	return at
 }
 
-func (h *stepEvents) forget(until int64) int {
+func (h *stepEvents) evict(until int64) int {
 	gone := after(h.times, until)
 	if gone < (len(h.times)+1)/2 {
 		return 0

@@ -104,9 +104,9 @@ func (s *series) shared(at int, text []byte) string {
 	return string(text)
 }
 
-// forget drops events that no call will ask about after the watermark: of those gone at the front.
+// evict drops events that no call will ask about after the watermark: of those gone at the front.
 // It returns how many it dropped.
-func (s *series) forget(p *seriesSpec, gone int) int {
+func (s *series) evict(p *seriesSpec, gone int) int {
 	gone -= p.spare
 	if gone <= 0 || gone < len(s.times)/2 {
 		return 0

@@ -418,10 +418,10 @@ func (st *state) compact(p *Condition, swept int64) {
 	}
 	for i := range st.series {
 		s := &st.series[i]
-		if n := st.forget(p, i, swept); n > 0 {
-			st.final.forgotten(p, i, n)
+		if n := st.evict(p, i, swept); n > 0 {
+			st.final.evicted(p, i, n)
 			if st.early != nil {
-				st.early.forgotten(p, i, n)
+				st.early.evicted(p, i, n)
 			}
 		}
 		switch sp := &p.series[i]; {
@@ -436,21 +436,21 @@ func (st *state) compact(p *Condition, swept int64) {
 		}
 	}
 	for i := range st.history {
-		st.history[i].forget(&p.history[i], swept)
+		st.history[i].evict(&p.history[i], swept)
 	}
 	if n := resetsUntil(st.resets, swept-p.retains-p.paneLength); n > 0 {
-		st.forgetBefore(p, st.resets[n-1])
+		st.evictBefore(p, st.resets[n-1])
 		st.resets = slices.Delete(st.resets, 0, n)
 	}
 	if p.sequence != nil {
-		st.forgetSteps(p, swept)
+		st.evictSteps(p, swept)
 	}
 }
 
-// forgetBefore drops the events that are kept however old they are, but came before a reset that is
+// evictBefore drops the events that are kept however old they are, but came before a reset that is
 // forgotten: without it they would count again. The one that resolved stays where it is the event
 // before the next one.
-func (st *state) forgetBefore(p *Condition, r reset) {
+func (st *state) evictBefore(p *Condition, r reset) {
 	for i := range st.series {
 		s, sp := &st.series[i], &p.series[i]
 		if sp.spare == 0 {
@@ -467,21 +467,21 @@ func (st *state) forgetBefore(p *Condition, r reset) {
 	}
 }
 
-// forget drops events of a series that no window will hold after the watermark. Of texts, whole
+// evict drops events of a series that no window will hold after the watermark. Of texts, whole
 // panes: an estimate is about all of the pane that it begins in.
-func (st *state) forget(p *Condition, series int, swept int64) int {
+func (st *state) evict(p *Condition, series int, swept int64) int {
 	s, sp := &st.series[series], &p.series[series]
 	gone := st.left(p, sp, s, swept-sp.keep)
 	if sp.prunes() {
 		begin, _ := st.pane(p, swept-sp.keep+1)
 		gone = after(s.times, begin)
-		s.forgetPruned(begin)
+		s.evictPruned(begin)
 	}
-	return s.forget(sp, gone)
+	return s.evict(sp, gone)
 }
 
-func (st *state) forgetSteps(p *Condition, swept int64) {
-	n := st.steps.forget(swept - p.retains)
+func (st *state) evictSteps(p *Condition, swept int64) {
+	n := st.steps.evict(swept - p.retains)
 	st.final.chain.hi -= n
 	if st.early == nil || st.early.chain == nil {
 		return

@@ -204,8 +204,8 @@ func (v *view) recount(p *Condition, st *state, i int) {
 	}
 }
 
-// forgotten accounts for events that were dropped from the front of a series.
-func (v *view) forgotten(p *Condition, series, n int) {
+// evicted accounts for events that were dropped from the front of a series.
+func (v *view) evicted(p *Condition, series, n int) {
 	for i := range v.cursors {
 		if p.calls[i].series == series {
 			v.cursors[i].lo -= n
