@@ -97,6 +97,9 @@ func (c clock) iso(t []byte) (int64, int) {
 			}
 			return c.instant(&v, v.zone(t, i))
 		}
+		if len(t) > 21 && t[4] == '-' && t[10] == '-' && t[13] == ' ' { // 2026-05+00-04 10:11:12
+			return c.zoneWithin(t)
+		}
 		if len(t) < 16 || t[4] != '-' && t[4] != '/' && t[4] != '.' || t[7] != t[4] {
 			return 0, 0
 		}
@@ -135,6 +138,23 @@ func (c clock) iso(t []byte) (int64, int) {
 		return 0, 0
 	}
 	return c.instant(&v, v.zone(t, i))
+}
+
+// zoneWithin reads 2026-05+00-04 10:11:12, as Apicurio Registry writes its times, with the zone
+// between month and day.
+func (c clock) zoneWithin(t []byte) (int64, int) {
+	if t[7] != '+' && t[7] != '-' || jsonscan.Digits(t[5:7]) != 2 ||
+		jsonscan.Digits(t[8:10]) != 2 || jsonscan.Digits(t[11:13]) != 2 {
+		return 0, 0
+	}
+	v := civil{
+		year: number(t[:4]), month: number(t[5:7]), day: number(t[11:13]),
+		offset: number(t[8:10]) * 3600, zoned: true,
+	}
+	if t[7] == '-' {
+		v.offset = -v.offset
+	}
+	return c.instant(&v, v.clock(t, 14))
 }
 
 // dotted reads the clock of 2026-05-04-10.11.12.345678+060, whose zone is in minutes, as IBM's Db2

@@ -590,6 +590,9 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
 		// 2026-05-04 10:11:12 error boom, 2026-05-04 10:11:12 Error com.shop.Pay: boom
 		marked = word[0] >= 'a' || namesLogger(text[end+1:])
+	case after == ' ' && inHead && start > 1 && before == ' ' && text[start-2] >= 0x80 &&
+		closing == '[': // ✗ error [shop] of diary
+		marked = true
 	case after == ' ' && inHead && bytes.HasPrefix(text[end:], []byte(" error:")): // fatal error:
 		marked = true
 	}
