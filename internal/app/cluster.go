@@ -23,7 +23,6 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
-	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/internal/wait"
@@ -38,13 +37,12 @@ import (
 //	                         ▲                     └─► decisions ─► notifier of the leader
 //	                         └── notification state, silences ◄──────────┘
 type clusterMember struct {
-	p     *process
-	log   *slog.Logger
-	self  cluster.Author
-	topic *kafka.OrderedTopic
-	home  models.Partition // of all alerts
-	// of snapshots of what members know
-	snapshots *kafka.OrderedTopic
+	p         *process
+	log       *slog.Logger
+	self      cluster.Author
+	topic     *kafka.OrderedTopic
+	home      models.Partition // of all alerts
+	snapshots clusterSnapshots
 
 	scanner *cluster.Scanner
 	ready   chan struct{} // is closed when the fold has reached the end of the topic once
@@ -113,11 +111,12 @@ func (p *process) openCluster(set *rule.Set) error {
 		return err
 	}
 	p.lives.onEnd(func() error { m.topic.Close(); return nil })
-	m.snapshots, err = kafka.NewOrderedTopic(o.Client, p.config.snapshotsTopic(), p.logger)
+	m.snapshots.m = m
+	m.snapshots.topic, err = kafka.NewOrderedTopic(o.Client, p.config.snapshotsTopic(), p.logger)
 	if err != nil {
 		return err
 	}
-	p.lives.onEnd(func() error { m.snapshots.Close(); return nil })
+	p.lives.onEnd(func() error { m.snapshots.topic.Close(); return nil })
 	m.scanner = cluster.NewScanner(cluster.ScannerOptions{
 		Self: m.self, Engine: p.state.Engine, Append: m.append, CaughtUp: m.caughtUp,
 		Position: m.position, Next: m.next, Clock: time.Now,
@@ -306,7 +305,7 @@ func (m *clusterMember) follow(ctx context.Context) error {
 	helping, stop := context.WithCancel(ctx)
 	helpers.Go(func() { m.joinElection(helping) })
 	helpers.Go(func() { m.lead(helping) })
-	helpers.Go(func() { m.writeSnapshots(helping) })
+	helpers.Go(func() { m.snapshots.run(helping) })
 	helpers.Go(func() { m.checkTopics(helping) })
 	saved := time.Now()
 	err := m.topic.Tail(ctx, m.next(), func(batch []kafka.OrderedRecord) error {
@@ -343,7 +342,7 @@ func (m *clusterMember) prepare(ctx context.Context) error {
 	for {
 		err := m.topic.Create(ctx)
 		if err == nil {
-			err = m.snapshots.Create(ctx)
+			err = m.snapshots.topic.Create(ctx)
 		}
 		if err == nil {
 			var final error
@@ -371,7 +370,7 @@ func (m *clusterMember) prepare(ctx context.Context) error {
 // checkTopics checks the settings of the topics until ctx is done.
 func (m *clusterMember) checkTopics(ctx context.Context) {
 	for ctx.Err() == nil {
-		for _, topic := range []*kafka.OrderedTopic{m.topic, m.snapshots} {
+		for _, topic := range []*kafka.OrderedTopic{m.topic, m.snapshots.topic} {
 			problems, err := topic.Settings(ctx)
 			switch {
 			case ctx.Err() != nil:
@@ -780,73 +779,10 @@ func (m *clusterMember) appended(ctx context.Context, record []byte) (int64, err
 	}
 }
 
-// publish passes on what the next leader must know.
-func (m *clusterMember) publish(_ models.Partition, entries []notify.Entry) {
-	p := cluster.Put{Epoch: m.epoch.Load(), Entries: make([]cluster.Entry, len(entries))}
-	for i, e := range entries {
-		p.Entries[i] = cluster.Entry(e)
-	}
-	m.append(cluster.PutRecord(m.self, p), m.noted)
-}
-
-// wroteValues says that values of record rules up to one are on their topic.
-func (m *clusterMember) wroteValues(last uint64) {
-	m.append(cluster.WroteValues(m.self, last), m.noted)
-}
-
-// share passes a silence on to all members.
-func (m *clusterMember) share(silence []byte) {
-	m.append(cluster.Silence(m.self, silence), m.noted)
-}
-
-// shared waits until what we have passed on is in the topic.
-func (m *clusterMember) shared(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, clusterGrace)
-	defer cancel()
-	return m.topic.Flush(ctx)
-}
-
-// Pending implements notify.Outbox: what the leader must notify.
-func (m *clusterMember) Pending() []store.Entry {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.notifies {
-		return nil
-	}
-	pending := m.fold.Pending()
-	list := make([]store.Entry, 0, len(pending))
-	for _, d := range pending {
-		list = append(list, store.Entry{Seq: uint64(d.Seq), Alert: d.Alert})
-	}
-	return list
-}
-
-// Waiting implements notify.Outbox.
-func (m *clusterMember) Waiting() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.notifies {
-		return 0
-	}
-	return len(m.fold.Pending())
-}
-
 // changePending says that Pending has changed. The caller holds mu.
 func (m *clusterMember) changePending() {
 	close(m.changed)
 	m.changed = make(chan struct{})
-}
-
-// Changed implements notify.Outbox.
-func (m *clusterMember) Changed() <-chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.changed
-}
-
-// Ack implements notify.Outbox. The records of the notification state stand before it in the topic.
-func (m *clusterMember) Ack(seq uint64) {
-	m.append(cluster.Covers(m.self, m.epoch.Load(), cluster.Seq(seq)), m.noted)
 }
 
 // before has a part begin when the fold has reached the end of the topic.

@@ -371,7 +371,7 @@ func TestLosingLeadChangesOutbox(t *testing.T) {
 		lose := func(how string, do func(other *clusterMember)) {
 			t.Helper()
 			first := leader(list)
-			changed := first.state.cluster.Changed()
+			changed := clusterOutbox{first.state.cluster}.Changed()
 			do(w.without(list, first)[0].state.cluster)
 			time.Sleep(5 * time.Second)
 			select {

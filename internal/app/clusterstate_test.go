@@ -85,7 +85,7 @@ func TestClusterRefusesTornSnapshot(t *testing.T) {
 		w.spread("s", 300)
 		m := a.state.cluster
 		begin := framesBegin(t, a)
-		first, last, err := m.snapshots.Ends(t.Context())
+		first, last, err := m.snapshots.topic.Ends(t.Context())
 		if err != nil || begin == 0 {
 			t.Fatal(begin, err)
 		}

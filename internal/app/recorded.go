@@ -373,7 +373,7 @@ func (q *recorded) write(ctx context.Context, some []value) {
 		if q.attempted(len(some), err); err == nil {
 			last := some[len(some)-1].seq
 			if q.cluster != nil {
-				q.cluster.wroteValues(q.whole(last))
+				clusterOutbox{q.cluster}.wroteValues(q.whole(last))
 			}
 			q.wrote(last)
 			return

@@ -263,8 +263,9 @@ func (p *process) openNotifier() (err error) {
 	o.Grace, o.Logger, o.Registerer = p.config.Limits.ShutdownGrace, p.logger, p.registry
 	o.Dial = p.network.dial
 	if m := p.state.cluster; m != nil {
-		o.Outbox, o.Firing, o.Publish, o.Home = m, nil, m.publish, m.home
-		o.Leads, o.Share, o.Shared, o.Notified = m.leads, m.share, m.shared, m.notified
+		out := clusterOutbox{m}
+		o.Outbox, o.Firing, o.Publish, o.Home = out, nil, out.publish, m.home
+		o.Leads, o.Share, o.Shared, o.Notified = m.leads, out.share, out.shared, m.notified
 	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err
