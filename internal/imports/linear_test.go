@@ -43,12 +43,12 @@ func TestImportsTakeLinearTime(t *testing.T) {
 			},
 			`[5m])) > 5`,
 			[]linear.Shape{
-				{"groups:\n- name: g\n  rules:\n", "  - {alert: A, expr: 'count_over_time({a=\"b\"}[1m]) > 1'}\n", ""},
-				{"groups:\n- name: g\n  rules:\n", "  - {alert: A" + n + ", expr: 'count_over_time({a=\"b\"}[1m]) > 1'}\n", ""},
-				{"groups:\n", "- {name: g, rules: [{alert: A, expr: 'count_over_time({a=\"b\"}[1m]) > 1'}]}\n", ""},
-				{lokiRule + "count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n", "      a" + n + ": '{{ $value }}'\n", ""},
-				{lokiRule + "count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n      a: '", "{{ $value }}", "'\n"},
-				{lokiRule + "count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n      a: '", "{{", "'\n"},
+				shape("groups:\n- name: g\n  rules:\n", "  - {alert: A, expr: 'count_over_time({a=\"b\"}[1m]) > 1'}\n", ""),
+				shape("groups:\n- name: g\n  rules:\n", "  - {alert: A"+n+", expr: 'count_over_time({a=\"b\"}[1m]) > 1'}\n", ""),
+				shape("groups:\n", "- {name: g, rules: [{alert: A, expr: 'count_over_time({a=\"b\"}[1m]) > 1'}]}\n", ""),
+				shape(lokiRule+"count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n", "      a"+n+": '{{ $value }}'\n", ""),
+				shape(lokiRule+"count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n      a: '", "{{ $value }}", "'\n"),
+				shape(lokiRule+"count_over_time({a=\"b\"}[1m]) > 1\n    annotations:\n      a: '", "{{", "'\n"),
 			},
 		},
 		{
@@ -65,7 +65,7 @@ func TestImportsTakeLinearTime(t *testing.T) {
 			},
 			"| stats count() n | filter n:>5",
 			[]linear.Shape{
-				{"groups:\n- name: g\n  type: vlogs\n  rules:\n", "  - {alert: A, expr: 'error | stats count() n | filter n:>5'}\n", ""},
+				shape("groups:\n- name: g\n  type: vlogs\n  rules:\n", "  - {alert: A, expr: 'error | stats count() n | filter n:>5'}\n", ""),
 			},
 		},
 		{
@@ -79,18 +79,18 @@ func TestImportsTakeLinearTime(t *testing.T) {
 			},
 			")",
 			[]linear.Shape{
-				{"name: a\ntype: any\nindex: x\nfilter:\n", "- term: {a: b}\n", ""},
-				{"name: a\ntype: any\nindex: x\nfilter:\n", "- term: {a" + n + ": b" + n + "}\n", ""},
-				{"name: a\ntype: any\nindex: x\nfilter:\n", "- regexp: {a: 'x.*y" + n + "'}\n", ""},
-				{"name: a\ntype: any\nindex: x\nfilter:\n- terms:\n    a: [", "b" + n + ", ", "]\n"},
-				{"name: a\ntype: any\nindex: x\nfilter:\n- bool:\n    should: [", "{term: {a: b" + n + "}}, ", "]\n"},
-				{"name: a\ntype: any\nindex: x\nfilter:\n- regexp:\n    a: '", "(a|b)*", "'\n"},
-				{"name: a\ntype: any\nindex: x\nfilter:\n- wildcard:\n    a: '", "a*b?", "'\n"},
-				{"name: a\ntype: any\nindex: x\nfilter:\n- match:\n    a: '", "word ", "'\n"},
-				{"name: a\ntype: blacklist\ncompare_key: u\nindex: x\nblacklist: [", "x" + n + ", ", "]\n"},
-				{"name: a\ntype: any\nindex: x\nalert_text: '", "{0} ", "'\nalert_text_args: [a]\n"},
-				{"name: a\ntype: any\nindex: x\nquery_key: [", "a" + n + ", ", "]\n"},
-				{"name: a\ntype: any\nindex: x\nalert_text_args: [", "a" + n + ", ", "]\nalert_text: '{0}'\n"},
+				shape("name: a\ntype: any\nindex: x\nfilter:\n", "- term: {a: b}\n", ""),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n", "- term: {a"+n+": b"+n+"}\n", ""),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n", "- regexp: {a: 'x.*y"+n+"'}\n", ""),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n- terms:\n    a: [", "b"+n+", ", "]\n"),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n- bool:\n    should: [", "{term: {a: b"+n+"}}, ", "]\n"),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n- regexp:\n    a: '", "(a|b)*", "'\n"),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n- wildcard:\n    a: '", "a*b?", "'\n"),
+				shape("name: a\ntype: any\nindex: x\nfilter:\n- match:\n    a: '", "word ", "'\n"),
+				shape("name: a\ntype: blacklist\ncompare_key: u\nindex: x\nblacklist: [", "x"+n+", ", "]\n"),
+				shape("name: a\ntype: any\nindex: x\nalert_text: '", "{0} ", "'\nalert_text_args: [a]\n"),
+				shape("name: a\ntype: any\nindex: x\nquery_key: [", "a"+n+", ", "]\n"),
+				shape("name: a\ntype: any\nindex: x\nalert_text_args: [", "a"+n+", ", "]\nalert_text: '{0}'\n"),
 			},
 		},
 		{
@@ -102,20 +102,20 @@ func TestImportsTakeLinearTime(t *testing.T) {
 			},
 			"s",
 			[]linear.Shape{
-				{"", "title: A\nlogsource: {product: x}\ndetection: {s: {a: b}, condition: s}\n---\n", ""},
-				{"", "title: A" + n + "\nid: x" + n + "\nlogsource: {product: x}\ndetection: {s: {a: b}, condition: s}\n---\n", ""},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: 1 of s*\n", "  s" + n + ": {a: b}\n", ""},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n", "    a" + n + ": b\n", ""},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n", "    a" + n + "|contains: b\n", ""},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|contains|all: [", "b" + n + ", ", "]\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a: '", "*a", "'\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a: '", `\*`, "'\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|re: '", "(a|b)*", "'\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|base64offset: '", "ab", "'\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|windash: '", " -a", "'\n"},
-				{"title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s: [", "x" + n + ", ", "]\n"},
-				{"title: A\nlogsource: {product: x}\ntags: [", "a.b" + n + ", ", "]\ndetection: {s: {a: b}, condition: s}\n"},
-				{"title: A\nlogsource: {product: x}\nfields: [", "a" + n + ", ", "]\ndetection: {s: {a: b}, condition: s}\n"},
+				shape("", "title: A\nlogsource: {product: x}\ndetection: {s: {a: b}, condition: s}\n---\n", ""),
+				shape("", "title: A"+n+"\nid: x"+n+"\nlogsource: {product: x}\ndetection: {s: {a: b}, condition: s}\n---\n", ""),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: 1 of s*\n", "  s"+n+": {a: b}\n", ""),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n", "    a"+n+": b\n", ""),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n", "    a"+n+"|contains: b\n", ""),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|contains|all: [", "b"+n+", ", "]\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a: '", "*a", "'\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a: '", `\*`, "'\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|re: '", "(a|b)*", "'\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|base64offset: '", "ab", "'\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s:\n    a|windash: '", " -a", "'\n"),
+				shape("title: A\nlogsource: {product: x}\ndetection:\n  condition: s\n  s: [", "x"+n+", ", "]\n"),
+				shape("title: A\nlogsource: {product: x}\ntags: [", "a.b"+n+", ", "]\ndetection: {s: {a: b}, condition: s}\n"),
+				shape("title: A\nlogsource: {product: x}\nfields: [", "a"+n+", ", "]\ndetection: {s: {a: b}, condition: s}\n"),
 			},
 		},
 	} {
@@ -142,4 +142,8 @@ func TestImportsTakeLinearTime(t *testing.T) {
 		law.Check(t, c.system.Name(), shapes, read)
 		t.Logf("%s: %d shapes", c.system.Name(), len(shapes))
 	}
+}
+
+func shape(prefix, part, suffix string) linear.Shape {
+	return linear.Shape{Prefix: prefix, Part: part, Suffix: suffix}
 }
