@@ -57,7 +57,9 @@ func TestNotificationsTakeLinearTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	preview := func(text string) {
-		line := models.Line{Message: text, Service: text, Level: text, Fields: map[string]string{text: text}}
+		line := models.Line{
+			Message: text, Service: text, Level: text, Fields: map[string]string{text: text},
+		}
 		list, err := p.preview("", models.Alert{
 			ID: "x", Rule: "g/" + text, State: models.AlertFiring, Severity: text, Reason: text,
 			Labels:      map[string]string{"alertname": "A", "a": text},
