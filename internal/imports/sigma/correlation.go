@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -443,6 +444,11 @@ func (c *correlation) when(terms map[*document]string) (string, error) {
 		if _, err := strconv.ParseFloat(value, 64); err != nil {
 			return "", fmt.Errorf("%q is not a number to compare with", value)
 		}
+		if op[0] != '>' {
+			c.t.remark(c.d, imports.Differs, "below", "%s %s also holds in silence and as events "+
+				"leave the timespan; pySigma's backends compare when an event comes",
+				condition.Content[i].Value, value)
+		}
 		parts = append(parts, number+" "+op+" "+value)
 	}
 	if len(parts) == 0 {
@@ -465,10 +471,7 @@ func (c *correlation) number(condition *yaml.Node) (string, error) {
 		if n, err := strconv.Atoi(p); p != "" && (err != nil || n < 1 || n > 99) {
 			return "", fmt.Errorf("percentile %q is none from 1 to 99", p)
 		}
-		function = "p" + p
-		if p == "" {
-			function = "p95"
-		}
+		function = "p" + cmp.Or(p, "95")
 	}
 	switch {
 	case function == "":
@@ -491,8 +494,11 @@ func (c *correlation) number(condition *yaml.Node) (string, error) {
 	if len(names) != 1 {
 		return "", fmt.Errorf("field %q has several names, and one is compared", fields[0])
 	}
-	if c.kind == "value_median" { // of an even number the mean of the two in the middle
+	switch c.kind { // interpolated, as by pySigma; a median of an even number is a mean
+	case "value_median":
 		return "quantile(" + names[0] + ", 0.5)", nil
+	case "value_percentile":
+		return "quantile(" + names[0] + ", " + function[1:] + "%)", nil
 	}
 	return function + "(" + names[0] + ")", nil
 }

@@ -49,7 +49,7 @@ func TestCorrelationTypes(t *testing.T) {
 	f("type: value_sum, rules: [ok], condition: {gt: 5, field: n}", "sum(fields.n) > 5")
 	f("type: value_avg, rules: [ok], condition: {lt: 1.5, field: n}", "avg(fields.n) < 1.5")
 	f("type: value_percentile, rules: [ok], condition: {gte: 3, field: n, percentile: 90}",
-		"p90(fields.n) >= 3")
+		"quantile(fields.n, 90%) >= 3")
 	f("type: value_median, rules: [ok], condition: {gte: 3, field: n}", "quantile(fields.n, 0.5) >= 3")
 	f("type: temporal, rules: [failed, ok], condition: {gte: 1}",
 		"(count($rule_1) > 0 or count($rule_2) > 0)")

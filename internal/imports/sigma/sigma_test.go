@@ -163,7 +163,7 @@ detection: {s: {event: ok}, condition: s}
 		"count($rule_1) > 0 and count($rule_2) > 0", 1)
 	f("{type: value_percentile, rules: [ok], timespan: 5m, condition: {field: took, percentile: "+
 		"99, gte: 3}}",
-		"p99(fields.took) >= 3", 2)
+		"quantile(fields.took, 99%) >= 3", 2)
 	f("{type: temporal_ordered, rules: [failed, ok], group-by: [user], timespan: 5m}", "", 1)
 	f("{type: event_count, rules: [failed], generate: true, timespan: 5m, condition: {gte: 5}}",
 		"count() >= 5", 3)
