@@ -20,21 +20,21 @@ import (
 
 const (
 	topic      = "logs"
+	emptyTopic = "empty"
 	partitions = 8
 )
 
 // runBroker is the broker's process: it says where it listens and lives until its input is closed.
 func runBroker() {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic, emptyTopic))
 	check(err)
 	defer cluster.Close()
 	fmt.Println(strings.Join(cluster.ListenAddrs(), ","))
 	bufio.NewReader(os.Stdin).ReadByte()
 }
 
-// consume measures what it costs to read records and count their bytes, and to do with them what
-// the program does: decode and match them, and count what matched in the windows of its rule.
-func consume() {
+// startBroker starts the broker's process and returns where it listens.
+func startBroker() (addrs []string, stop func()) {
 	self, err := os.Executable()
 	check(err)
 	child := exec.Command(self, "-broker")
@@ -44,12 +44,19 @@ func consume() {
 	out, err := child.StdoutPipe()
 	check(err)
 	check(child.Start())
-	defer child.Wait()
-	defer stdin.Close()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	check(err)
-	addrs := strings.Split(strings.TrimSpace(line), ",")
+	return strings.Split(strings.TrimSpace(line), ","), func() {
+		stdin.Close()
+		child.Wait()
+	}
+}
 
+// consume measures what it costs to read records and count their bytes, and to do with them what
+// the program does: decode and match them, and count what matched in the windows of its rule.
+func consume() {
+	addrs, stop := startBroker()
+	defer stop()
 	logs := kubernetesLogs(*logCount, 1)
 	const repeat = 10
 	total := repeat * len(logs)
@@ -59,7 +66,9 @@ func consume() {
 		total,
 		partitions,
 	)
-	fill(addrs, topic, logs, repeat)
+	fill(addrs, repeat*len(logs), func(i int) *kgo.Record {
+		return &kgo.Record{Value: logs[i%len(logs)]}
+	})
 
 	r := newReplay(runtime.NumCPU(), logs)
 	defer r.Close()
@@ -80,7 +89,8 @@ func consume() {
 	fmt.Println()
 }
 
-func fill(addrs []string, topic string, logs [][]byte, repeat int) {
+// fill writes n records to the topic.
+func fill(addrs []string, n int, record func(i int) *kgo.Record) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(20*time.Millisecond),
 		kgo.ProducerBatchMaxBytes(16<<10), kgo.MaxBufferedRecords(100_000),
@@ -88,12 +98,8 @@ func fill(addrs []string, topic string, logs [][]byte, repeat int) {
 	check(err)
 	defer client.Close()
 	ctx := context.Background()
-	for range repeat {
-		for _, b := range logs {
-			client.Produce(ctx, &kgo.Record{Value: b}, func(_ *kgo.Record, err error) {
-				check(err)
-			})
-		}
+	for i := range n {
+		client.Produce(ctx, record(i), func(_ *kgo.Record, err error) { check(err) })
 	}
 	check(client.Flush(ctx))
 }

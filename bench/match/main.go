@@ -30,7 +30,10 @@ var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
 	only     = flag.String("only", "",
-		"some parts, with commas between them: core, sigma, workers, groups, peers, consume")
+		"some parts, with commas between them: core, sigma, workers, groups, peers, consume, program")
+	otherBins = flag.String("bins", "",
+		"other builds of alert-engine that the part program measures, with commas between them")
+	backlog = flag.Int("backlog", 1_000_000, "how many records the part program has read")
 	profile = flag.String("profile", "",
 		"write a CPU profile of mixed rules to this file, and measure nothing else")
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
@@ -63,6 +66,7 @@ func main() {
 		{"groups", groups},
 		{"peers", peers},
 		{"consume", consume},
+		{"program", wholeProgram},
 	}
 	wanted := strings.Split(*only, ",")
 	for _, name := range wanted {

@@ -72,6 +72,9 @@ func BuildOrUse(bin, dir, config string, files map[string]string) (*Engine, erro
 	return e, nil
 }
 
+// Bin is the file of the program.
+func (e *Engine) Bin() string { return e.bin }
+
 // Start starts the program and returns at once.
 func (e *Engine) Start() error {
 	cmd := exec.Command(e.bin, "run", "--config", filepath.Join(e.Dir, "alert-engine.yml"))
