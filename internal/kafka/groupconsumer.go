@@ -29,6 +29,7 @@ type groupConfig struct {
 	minBytes, maxByte int
 	maxWait           time.Duration
 	outageGrace       time.Duration
+	pool              *recordPool // nil where the owner does not give records back
 }
 
 // groupConsumer is a member of a consumer group. It joins, tracks the positions of each
@@ -203,6 +204,9 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 	} else {
 		opts = append(opts, kgo.Balancers(kgo.CooperativeStickyBalancer()))
+	}
+	if g.cfg.pool != nil {
+		opts = append(opts, kgo.WithPools(g.cfg.pool))
 	}
 	if g.cfg.rack != "" {
 		opts = append(opts, kgo.Rack(g.cfg.rack))

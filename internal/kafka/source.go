@@ -184,6 +184,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		maxByte:      cfg.MaxBytes,
 		maxWait:      cfg.MaxWait,
 		outageGrace:  cfg.OutageGrace,
+		pool:         &recordPool{},
 	}, cfg.Clock, s.log, &s.counters)
 	s.group.starts.stateful = s.checkpointer != nil
 	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
@@ -435,6 +436,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 			reopen = err
 		}
 	}
+	s.recycle(batches)
 	s.group.skipDeleted()
 	s.group.diagnoseStalled(ctx)
 	if s.resumer != nil {
