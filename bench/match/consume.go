@@ -26,7 +26,8 @@ const (
 
 // runBroker is the broker's process: it says where it listens and lives until its input is closed.
 func runBroker() {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic, emptyTopic))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.SeedTopics(partitions, topic, emptyTopic))
 	check(err)
 	defer cluster.Close()
 	fmt.Println(strings.Join(cluster.ListenAddrs(), ","))

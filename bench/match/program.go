@@ -18,9 +18,10 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// wholeProgram measures what a log costs the whole program as it is run, with 1,000 mixed rules, when it
-// reads a backlog: the processor time of its process, without that of a start on an empty topic.
-// Programs named by -bins take turns with the one built from the sources beside the benchmarks.
+// wholeProgram measures what a log costs the whole program as it is run, with 1,000 mixed rules,
+// when it reads a backlog: the processor time of its process, without that of a start on an empty
+// topic. Programs named by -bins take turns with the one built from the sources beside the
+// benchmarks.
 func wholeProgram() {
 	dir, err := os.MkdirTemp("", "program-")
 	check(err)
