@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,6 +49,36 @@ func TestLinesWrap(t *testing.T) {
 		}
 	}
 }
+
+// sentenceEnd is a full stop with another sentence behind it.
+var sentenceEnd = regexp.MustCompile("[a-z)`\"]\\. [A-Z`]")
+
+// Markdown has one sentence a line, so that a change of one is a change of one line. Tables, code
+// and the changelog are left out.
+func TestOneSentenceALine(t *testing.T) {
+	for _, page := range files(t, ".md") {
+		if strings.Contains(page, "findings") || strings.Contains(page, "CHANGELOG") ||
+			strings.Contains(page, "internal") && !strings.Contains(page, "docs") {
+			continue
+		}
+		code := false
+		for i, line := range strings.Split(read(t, page), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				code = !code
+			}
+			if code || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") {
+				continue
+			}
+			line = inlineCode.ReplaceAllString(line, "`x`")
+			line = strings.NewReplacer("e.g.", "", "i.e.", "", "etc.", "").Replace(line)
+			if at := sentenceEnd.FindStringIndex(line); at != nil {
+				t.Errorf("%s has a second sentence: %.60s", lineOf(page, i+1), line[at[1]-1:])
+			}
+		}
+	}
+}
+
+var inlineCode = regexp.MustCompile("`[^`]*`")
 
 func columns(s string) int {
 	return utf8.RuneCountInString(strings.ReplaceAll(s, "\t", "    "))

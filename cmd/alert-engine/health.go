@@ -21,7 +21,7 @@ func newHealthCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask a running engine whether it is alive, or ready",
-		Long: `health asks the /healthz of a running engine and exits with 0 if it answers 200, else with 1.
+		Long: `Health asks the /healthz of a running engine and exits with 0 if it answers 200, else with 1.
 It is the health check of containers, which have no curl. Ask /readyz for readiness.`,
 		Example: `  alert-engine health
   alert-engine health --url http://127.0.0.1:8080/readyz`,

@@ -19,7 +19,7 @@ func newNotifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "notify",
 		Short: "Preview and test what receivers get",
-		Long: `notify shows the message that each receiver gets of an alert, and sends a sample to a receiver.
+		Long: `Notify shows the message that each receiver gets of an alert, and sends a sample to a receiver.
 The receivers are those of the configuration of run.`,
 		Example: `  alert-engine notify preview --config alert-engine.yml
   alert-engine notify test chat --alertmanager-config alertmanager.yml`,
@@ -54,7 +54,7 @@ func newNotifyPreviewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preview [RECEIVER]",
 		Short: "Show the message that receivers get of a sample alert",
-		Long: `preview prints the message of each integration of a receiver, or of all receivers that the route
+		Long: `Preview prints the message of each integration of a receiver, or of all receivers that the route
 of a sample leads to. It sends nothing.`,
 		Example: `  alert-engine notify preview -c alert-engine.yml
   alert-engine notify preview chat --alertmanager-config alertmanager.yml --resolved`,
@@ -106,7 +106,7 @@ func newNotifyTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test RECEIVER",
 		Short: "Send a sample alert to a receiver",
-		Long: `test sends a sample alert to all integrations of a receiver, by the route that leads there, and
+		Long: `Test sends a sample alert to all integrations of a receiver, by the route that leads there, and
 prints what each answered. It exits with 1 if one did not accept it.`,
 		Example: `  alert-engine notify test chat --alertmanager-config alertmanager.yml`,
 		Args:    cobra.ExactArgs(1),

@@ -7,6 +7,8 @@
 // same IDs. The size of batches, the order within a rule's lateness, the speed of reading and
 // restarts make no difference.
 //
+// docs/reference/glossary.md defines episode, lateness, linger, transition and watermark.
+//
 // What is compiled of a rule is immutable and read by all scanners (ruleSet, compiledRule). What
 // has been seen of it is state (state, ruleState, group), under the engine's lock.
 //

@@ -19,6 +19,8 @@
 // when it asked; this counts once everything before that end is applied. So the time of a partition
 // stands while its member is dead, stopped or cut off, and nothing is decided on its silence.
 //
+// docs/reference/glossary.md defines epoch, fold, frame, genesis record, snapshot and span.
+//
 // The leader notifies. It is elected by Kafka's group protocol, begins with its claim in the topic,
 // and notifies only while it has read back a tick of its own a moment ago (Lease).
 package cluster

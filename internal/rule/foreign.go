@@ -64,7 +64,7 @@ func (r *reader) prometheus(root *strictyaml.Node) bool {
 		}
 		for _, one := range rules.Content {
 			if expr := key(one, "expr"); expr != nil {
-				r.Fail(expr, "alert-engine import loki FILE translates rules over logs; "+
+				r.Fail(expr, "alert-engine import FILE translates rules over logs; "+
 					"rules over metrics have nothing to read here",
 					"this is a Prometheus, Loki or vmalert rule: it has expr")
 				return true

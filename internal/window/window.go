@@ -34,6 +34,8 @@
 // very many different texts are estimated, see Exactly. What is coarse then is so whatever the
 // order of arrival.
 //
+// docs/reference/glossary.md defines edge, eager, late, sweep and watermark.
+//
 // Times are in nanoseconds since the Unix epoch. Nothing here reads a clock or starts a goroutine,
 // and one goroutine uses a Group at a time. A number that is undefined (an empty aggregate, a
 // division by zero) makes the comparison it stands in false.
