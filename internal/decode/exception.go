@@ -265,8 +265,9 @@ func stackWithin(text []byte) []byte {
 		return text[i+1:]
 	}
 	start := 0
+	// Dropwizard has an exclamation mark before each line
 	for line := range bytes.SplitSeq(text[:min(len(text), 4<<10)], []byte("\n")) {
-		if start > 0 && bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("at ")) {
+		if start > 0 && bytes.HasPrefix(bytes.TrimLeft(line, " \t!"), []byte("at ")) {
 			at := bytes.LastIndexByte(text[:start-1], '\n') + 1
 			for before := text[at : start-1]; ; {
 				blanks := len(before) - len(bytes.TrimLeft(before, " "))

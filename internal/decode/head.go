@@ -216,9 +216,34 @@ func skipToken(t []byte, i, limit int) int {
 	if rest := bytes.TrimLeft(t[end:limit], " "); bytes.HasPrefix(rest, []byte("| ")) {
 		return end // the name of a container of Docker Compose
 	}
+	if at := padded(t[end:], word); at > 0 {
+		return end + at
+	}
 	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' &&
 		jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
 		return end + 1
+	}
+	return 0
+}
+
+// padded returns the length of what stands between a word in a column of its own and a date, 0 for
+// none: "Main  2026-05-04 10:11:12", "Main |2026-05-04 10:11:12" and "Srv 0 2026-05-04 10:11:12" of
+// Sanic.
+func padded(rest, word []byte) int {
+	at := 2
+	if string(word) == "Srv" {
+		at = 3
+	}
+	if len(rest) < at+20 || rest[0] != ' ' || word[0]-'A' >= 26 ||
+		jsonscan.Digits(rest[at:at+5]) != 4 || rest[at+4] != '-' ||
+		rest[at+7] != '-' || rest[at+13] != ':' {
+		return 0
+	}
+	switch {
+	case at == 3 && rest[1]-'0' <= 9 && (rest[2] == ' ' || rest[2] == '|'):
+		return at
+	case at == 2 && (rest[1] == ' ' || rest[1] == '|'):
+		return at
 	}
 	return 0
 }

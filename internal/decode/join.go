@@ -36,7 +36,7 @@ type JoinConfig struct {
 
 // joinPresets are the lines by which stack traces continue.
 var joinPresets = map[string]string{
-	"java": `^\s+(at\s|\.\.\. \d+ )|^\s*(Caused by|Suppressed): |^\s*\[CIRCULAR REFERENCE|` +
+	"java": `^\s+(at\s|\.\.\. \d+ )|^\s*(Caused by|Suppressed): |^\s*\[CIRCULAR REFERENCE|^! |` +
 		`^\t?([\p{L}_$][\p{L}\d_$]*\.)+[\p{L}_$][\p{L}\d_$]*(Exception|Error|Throwable|Failure)\b`,
 	"python": `^\s+|^Traceback \(most recent call last\):|^During handling of the above exception|` +
 		`^The above exception was the direct cause|` +

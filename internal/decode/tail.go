@@ -137,6 +137,9 @@ func appendPairsFrom(dst, b []byte, i int) (out []byte, pairs, end int) {
 			return dst, pairs, i + 1
 		}
 		value := b[i+1 : stop]
+		if n := len(value); n > 1 && value[0] == '\'' && value[n-1] == '\'' { // repr of Python
+			value = value[1 : n-1]
+		}
 		dst = appendQuotedText(appendKey(dst, string(tailNames.of(key))), value)
 		if i = stop; i < len(b) && b[i] == ',' {
 			i++
@@ -157,6 +160,13 @@ func tailValue(b []byte, i int) int {
 	if i >= len(b) || b[i] == ' ' || b[i] == '\t' {
 		return i
 	}
+	if b[i] == '\'' {
+		if end := bytes.IndexByte(b[i+1:], '\''); end >= 0 {
+			if end += i + 2; end == len(b) || b[end] == ' ' || b[end] == ',' {
+				return end
+			}
+		}
+	}
 	depth := 0
 	for start := i; i < len(b); i++ {
 		switch c := b[i]; c {
@@ -174,7 +184,9 @@ func tailValue(b []byte, i int) int {
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':
-			depth = max(depth-1, 0)
+			if depth--; depth < 0 { // of a bracket before the pair
+				return -1
+			}
 		case ' ', '\t':
 			if depth > 0 || i+2 < len(b) && b[i+1] == '{' && b[i+2] == ' ' {
 				continue
