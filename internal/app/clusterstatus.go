@@ -139,9 +139,9 @@ var (
 	clusterWritten = prometheus.NewDesc("alert_engine_cluster_frames_written_total",
 		"Frames that this member has written.", nil, nil)
 	clusterBytes = prometheus.NewDesc("alert_engine_cluster_frame_bytes_total",
-		"Bytes of these frames, before compression.", nil, nil)
+		"Bytes of the frames that this member has written, before compression.", nil, nil)
 	clusterHits = prometheus.NewDesc("alert_engine_cluster_frame_matches_total",
-		"Matches in these frames.", nil, nil)
+		"Matches in the frames that this member has written.", nil, nil)
 	clusterFailed = prometheus.NewDesc("alert_engine_cluster_frames_failed_total",
 		"Frames that could not be written; their records were read again.", nil, nil)
 	clusterRestarts = prometheus.NewDesc("alert_engine_cluster_restarts_total",

@@ -39,7 +39,7 @@ func newMetrics(r *prometheus.Registry) *metrics {
 	)
 	m.listRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_list_refused",
-		Help: "Records of such topics whose keys were refused, because they were too many or too " +
+		Help: "Records of the topics of lists whose keys were refused, because they were too many or too " +
 			"long.",
 	}, []string{"list"})
 	m.lookupRows = prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -48,7 +48,7 @@ func newMetrics(r *prometheus.Registry) *metrics {
 	}, []string{"topic"})
 	m.lookupRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_lookup_refused",
-		Help: "Records of such topics that are refused, by reason: no_object, no_label and " +
+		Help: "Records of the topics of lookups that are refused, by reason: no_object, no_label and " +
 			"duplicate are not rows; columns are rows without some columns; bound are too many or " +
 			"too long.",
 	}, []string{"topic", "reason"})

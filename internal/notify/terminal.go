@@ -91,11 +91,11 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	if text := get("summary"); text != "" {
 		fmt.Fprintf(b, "%s%s\n", indent, text)
 	}
-	facts, count := get("reason"), get("count")+" logs, "
+	facts, count := get("reason"), safetext.Count(get("count"), "log", "logs")+", "
 	if a.Resolved() {
 		facts, count = oneLine(factsOf(templateAlert(a))), ""
 	} else if threshold := get("threshold"); threshold != "" &&
-		!strings.Contains(facts, threshold) {
+		!strings.Contains(facts, threshold) && !strings.HasPrefix(facts, get("value")+" in ") {
 		facts = strings.TrimPrefix(
 			fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold),
 			"; ",

@@ -49,6 +49,22 @@ RESOLVED  critical  Errors  g=a
 	})
 }
 
+// A rule without a condition fires with one log, and has no threshold to compare with.
+func TestTerminalOfOneLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		var out bytes.Buffer
+		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x"})
+		a := firingAlert("Seen", "a", 1)
+		a.Value, a.Threshold, a.Reason, a.Count = 1, "> 0", "1 in 10m", 1
+		l.outbox.add(a)
+		after(time.Second)
+		if want := "          1 in 10m (1 log, since "; !strings.Contains(out.String(), want) {
+			t.Errorf("got\n%s\nwant %q", out.String(), want)
+		}
+	})
+}
+
 // hostile is an alert as an attacker would have it.
 func hostile() models.Alert {
 	a := firingAlert("Errors", "<!channel>\x1b[2J", 1)
