@@ -89,3 +89,49 @@ func literals(t *testing.T, path string) func(yield func(place, text string) boo
 }
 
 func lineOf(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) }
+
+// oldNames are words of names that docs/reference/glossary.md and the field's own terms replaced.
+var oldNames = map[string]string{
+	"told": "notified", "untold": "not notified", "heard": "notified", "unheard": "not notified",
+	"ledger": "notification log", "owed": "pending", "doubted": "unconfirmed",
+	"stray": "orphaned", "strays": "orphaned", "settlers": "destinations",
+	"pump": "dispatcher", "manner": "options", "ailment": "problem", "ailments": "problems",
+	"sparing": "limited", "handover": "changelog", "baton": "state in flight",
+	"crew": "members", "fade": "expire", "fades": "expires", "bury": "resolve",
+	"forsake": "release", "forget": "evict", "crowded": "high volume", "shed": "drop",
+	"pivot": "access predicate", "strangers": "unknown keys", "survey": "profile",
+	"guesses": "login rate limiter", "story": "scenario",
+}
+
+var nameWords = regexp.MustCompile(`[A-Z]?[a-z]+`)
+
+// Names in production code use the terms of the field, too.
+func TestOldNamesStayAway(t *testing.T) {
+	count := 0
+	for _, path := range files(t, ".go") {
+		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "findings") {
+			continue
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			name, ok := n.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			count++
+			for _, word := range nameWords.FindAllString(name.Name, -1) {
+				if term := oldNames[strings.ToLower(word)]; term != "" {
+					t.Errorf("%s: %s; the term is %s", set.Position(name.Pos()), name.Name, term)
+				}
+			}
+			return true
+		})
+	}
+	if count < 100_000 {
+		t.Errorf("only %d names were read", count)
+	}
+}

@@ -107,11 +107,11 @@ func main() {
 	if o.outages < 0 {
 		o.outages = o.kills / 10
 	}
-	story := runPromise
+	scenario := runPromise
 	if o.members > 1 {
-		story = runCrew
+		scenario = runMembers
 	}
-	if err := story(o); err != nil {
+	if err := scenario(o); err != nil {
 		log.Fatal(err)
 	}
 }

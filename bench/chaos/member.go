@@ -70,16 +70,16 @@ func (m *member) kill() error {
 		return err
 	}
 	if m.unprotected {
-		if err := m.forgetPositions(); err != nil {
+		if err := m.dropPositions(); err != nil {
 			return err
 		}
 	}
 	return m.start()
 }
 
-// forgetPositions leaves the engine its state and takes away how far the state goes, so that it
+// dropPositions leaves the engine its state and takes away how far the state goes, so that it
 // reads a window's worth of logs on top of it again.
-func (m *member) forgetPositions() error {
+func (m *member) dropPositions() error {
 	s, err := store.Open(filepath.Join(m.Dir, "data", "state"), store.Options{})
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func groups() {
 	hit(start.Add(100*time.Second), order.Perm(groupCount)[:groupCount/10])
 	saving, written := d.checkpoint(engine)
 	restart := min(d.restart(set), d.restart(set), d.restart(set))
-	pause := fade(engine, start.Add(time.Hour), offset)
+	pause := expire(engine, start.Add(time.Hour), offset)
 	runtime.KeepAlive(engine)
 	fmt.Printf("## %d live groups of one rule, hits in random order\n\n", groupCount)
 	fmt.Printf("a new group %.0f ns; a hit on one of them %.0f ns\n", created, updated)
@@ -105,8 +105,8 @@ func groups() {
 	fmt.Println()
 }
 
-// fade lets all groups end at one instant, and returns the longest that one Advance took.
-func fade(engine *alerting.Engine, now time.Time, next int64) (longest time.Duration) {
+// expire lets all groups end at one instant, and returns the longest that one Advance took.
+func expire(engine *alerting.Engine, now time.Time, next int64) (longest time.Duration) {
 	for engine.Stats().Groups > 0 {
 		now = now.Add(time.Second)
 		began := threadCPU()

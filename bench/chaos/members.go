@@ -18,12 +18,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// crew is the members of a cluster. Of those that are killed, half start again at once and have
-// their partitions back, some of them with an empty directory; the others stay away until their
-// session has ended and their partitions have gone to another. What each has decided is compared as
-// that of one is; and beside it what the receiver was notified: of every alert that it has ended,
-// of no alert before it was, and of each as what it is.
-type crew struct {
+// clusterMembers are the members of a cluster. Of those that are killed, half start again at once
+// and have their partitions back, some of them with an empty directory; the others stay away until
+// their session has ended and their partitions have gone to another. What each has decided is
+// compared as that of one is; and beside it what the receiver was notified: of every alert that it
+// has ended, of no alert before it was, and of each as what it is.
+type clusterMembers struct {
 	members []*member
 	rand    *rand.Rand
 	absent  sync.WaitGroup
@@ -33,8 +33,8 @@ type crew struct {
 	fault error
 }
 
-// runCrew is long for the same reason as run.
-func runCrew(o options) error {
+// runMembers is long for the same reason as run.
+func runMembers(o options) error {
 	dir, err := os.MkdirTemp("", "chaos-")
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func runCrew(o options) error {
 		}
 		members = strings.Join(addrs, ", ")
 	}
-	c := &crew{rand: rand.New(rand.NewPCG(o.seed, 1)), away: map[*member]bool{}}
+	c := &clusterMembers{rand: rand.New(rand.NewPCG(o.seed, 1)), away: map[*member]bool{}}
 	for i := range o.members {
 		own := filepath.Join(dir, fmt.Sprint("member-", i))
 		if err := os.Mkdir(own, 0o755); err != nil {
@@ -180,7 +180,7 @@ func framesDeleted(addr, topic string) error {
 
 // compareEach compares what each member of a cluster has decided, and what the receiver was
 // notified of.
-func (c *crew) compareEach(w *workload, dirs []string, hook *webhook) error {
+func (c *clusterMembers) compareEach(w *workload, dirs []string, hook *webhook) error {
 	var failed error
 	for i, dir := range dirs {
 		decided, err := decisions(dir)
@@ -197,7 +197,7 @@ func (c *crew) compareEach(w *workload, dirs []string, hook *webhook) error {
 }
 
 // hurt kills or stops one of the members that are there.
-func (c *crew) hurt() error {
+func (c *clusterMembers) hurt() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.members[c.rand.IntN(len(c.members))]
@@ -229,7 +229,7 @@ func (c *crew) hurt() error {
 }
 
 // leave has a member be away for as long as f takes.
-func (c *crew) leave(m *member, f func() error) {
+func (c *clusterMembers) leave(m *member, f func() error) {
 	c.away[m] = true
 	c.absent.Go(func() {
 		err := f()
