@@ -559,6 +559,9 @@ func TestEveryExitIsSafe(t *testing.T) {
 		}
 		out, errs := w.command("", "state", "inspect", "--data-dir", "data")
 		inspectTerminal(t, "state inspect", out+errs)
+		out, errs = w.command("", "state", "inspect", "--data-dir", "data", "--json")
+		inspectJSON(t, "state inspect --json", out)
+		inspectTerminal(t, "state inspect --json (standard error)", errs)
 	})
 }
 
@@ -681,7 +684,9 @@ func (w *hostileWorld) inspectCommands(t *testing.T) {
 	with := func(args ...string) []string { return append(args, topic...) }
 	from := "--config=alert-engine.yml"
 	rows := map[string][][]string{
-		"decode": {{"hostile.log"}, {"-"}, {"hostile.log", "--verbose"}},
+		"decode": {
+			{"hostile.log"}, {"-"}, {"hostile.log", "--verbose"}, {"corpus.jsonl", "--corpus"},
+		},
 		"explain": {
 			{"shop.rules.yml", "-e", "-"}, {"--rules", "shop.rules.yml", "Errors", "-e", "-"},
 			{"--rules", "shop.rules.yml", "Errors", "-e", "-", "--json"},
@@ -689,13 +694,26 @@ func (w *hostileWorld) inspectCommands(t *testing.T) {
 		"backtest": {
 			{"shop.rules.yml", "--file", "hostile.log"},
 			{"shop.rules.yml", "--file", "hostile.log", "--json"}, with("shop.rules.yml", from),
+			{"shop.rules.yml", "--file", "hostile.log", "--diff", "other.rules.yml"},
+			{"shop.rules.yml", "--file", "hostile.log", "--diff", "other.rules.yml", "--json"},
+			{"shop.rules.yml", "--file", "hostile.log", "--budget", "1/d"},
+			{"shop.rules.yml", "--file", "corpus.jsonl", "--corpus"},
 		},
 		"check": {
 			{"shop.rules.yml", "--against-file", "hostile.log"},
 			{"shop.rules.yml", "--against-file", "hostile.log", "--json"},
 			{"hostile.rules.yml"}, {"hostile.rules.yml", "--json"},
+			{"shop.rules.yml", "--against-file", "hostile.log", "--output", "sarif"},
+			{"shop.rules.yml", "--against-file", "hostile.log", "--output", "github"},
+			{"hostile.rules.yml", "--output", "sarif"}, {"hostile.rules.yml", "--output", "github"},
 		},
-		"test": {{"hostile_test.yml"}, {"hostile_test.yml", "--json"}},
+		"test": {
+			{"hostile_test.yml"}, {"hostile_test.yml", "--json"},
+			{"hostile_test.yml", "--junit", "junit.xml"}, {"hostile_test.yml", "--crash"},
+		},
+		"new": {
+			{"errors", "-e", "-"}, {"errors", "--match", "service:\"" + hostileKinds["bidi"] + "\""},
+		},
 		"tail": {
 			with("--limit", "40", from), with("--limit", "40", "--json", from),
 		},
@@ -713,9 +731,9 @@ func (w *hostileWorld) inspectCommands(t *testing.T) {
 		"health":         {{"--url", "http://" + w.pages + "/readyz"}},
 		"config check":   {{from}},
 		"config print":   {{from}},
-		"fmt":            {{"hostile.rules.yml"}, {"-"}},
-		"notify preview": {{from}},
-		"notify test":    {{"all", from}},
+		"fmt":            {{"hostile.rules.yml"}, {"-"}, {"hostile.rules.yml", "--check"}},
+		"notify preview": {{from}, {from, "--json"}, {from, "--resolved"}},
+		"notify test":    {{"all", from}, {"all", from, "--json"}},
 		"state inspect":  nil, // when the program has ended
 		"mcp":            nil, // inspectAssistant
 		"lsp":            nil, // inspectEditor
@@ -723,6 +741,11 @@ func (w *hostileWorld) inspectCommands(t *testing.T) {
 			{"elastalert", "elastalert.yml", "-o", "-"}, {"sigma", "sigma.yml", "-o", "-"},
 			{"loki", "loki.yml", "-o", "-"}, {"vmalert", "loki.yml", "-o", "-"},
 			{"loki", "loki.yml", "-o", "-", "--json"},
+			{"elastalert", "elastalert.yml", "-o", "imported.rules.yml", "--fail-on", "none",
+				"--against-file", "hostile.log", "--compare", "past.jsonl",
+				"--receivers", "receivers.yml"},
+			{"sigma", "sigma.yml", "-o", "-", "--against-file", "hostile.log"},
+			{"loki", "loki.yml", "-o", "-", "--labels", "labels.yml"},
 		},
 	}
 	// These read nothing that others write, or write it for programs.
@@ -731,7 +754,6 @@ func (w *hostileWorld) inspectCommands(t *testing.T) {
 		"demo",
 		"man",
 		"schema",
-		"new",
 		"version",
 		"state export",
 		"state import",
@@ -757,6 +779,19 @@ tests:
 		"name: %[1]s\ntype: any\nindex: %[1]s\nfilter:\n- query: {query_string: {query: %[1]s}}\nalert_text: %[1]s\n",
 		text,
 	))
+	w.write("labels.yml", fmt.Sprintf("%[1]s: %[1]s\n", text))
+	w.write("other.rules.yml", strings.ReplaceAll(hostileRules, "count() > 0", "count() > 1"))
+	past, corpus := "", ""
+	for _, name := range slices.Sorted(maps.Keys(hostileKinds)) {
+		raw, err := json.Marshal(hostileKinds[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		past += fmt.Sprintf(`{"rule_name":%[1]s,"alert_time":"2026-05-04T10:11:12Z",%[1]s:%[1]s}`, raw) + "\n"
+		corpus += fmt.Sprintf(`{"topic":%[1]s,"ts_ms":1777889480000,"value":%[1]s}`, raw) + "\n"
+	}
+	w.write("past.jsonl", past)
+	w.write("corpus.jsonl", corpus)
 	w.write("sigma.yml", fmt.Sprintf("title: %[1]s\nid: x\nlogsource: {product: %[1]s}\n"+
 		"detection: {a: {%[1]s: %[1]s}, condition: a and %[1]s}\nlevel: %[1]s\n", text))
 	w.write("loki.yml", fmt.Sprintf("groups:\n- name: %[1]s\n  rules:\n  - alert: %[1]s\n"+
@@ -803,7 +838,8 @@ tests:
 			}
 		}
 	}
-	for _, name := range []string{"first.rules.yml", "first_test.yml"} {
+	written := []string{"first.rules.yml", "first_test.yml", "junit.xml"}
+	for _, name := range written {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,7 @@ type importCommand struct {
 	stdout        io.Writer
 	stderr        io.Writer
 	relativeNames map[string]string // of the files read, for a directory of results
+	roots         []string          // directories below which rules may refer to files
 	unread        []imports.Remark  // files that cannot be read
 }
 
@@ -329,6 +330,9 @@ const maxImport = 64 << 20
 // names.
 func (c *importCommand) read(paths []string) (files, found []imports.File, err error) {
 	c.relativeNames = map[string]string{}
+	if err := c.note("."); err != nil {
+		return nil, nil, err
+	}
 	for _, path := range paths {
 		if path == "-" {
 			data, err := io.ReadAll(io.LimitReader(c.in, maxImport))
@@ -337,6 +341,9 @@ func (c *importCommand) read(paths []string) (files, found []imports.File, err e
 			}
 			files = append(files, imports.File{Name: "stdin", Data: data})
 			continue
+		}
+		if err := c.note(path); err != nil {
+			return nil, nil, err
 		}
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			extensions := []string{".yml", ".yaml", ".rule", ".rules"}
@@ -385,9 +392,66 @@ func readImport(name string) ([]byte, error) {
 	return data, err
 }
 
+// referred reads a file that a rule refers to. Rules are of others, so it has to be a regular file
+// below the working directory or a directory of what is imported.
+func (c *importCommand) referred(name string) ([]byte, error) {
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range c.roots {
+		local, err := filepath.Rel(dir, absolute)
+		if err != nil || !filepath.IsLocal(local) {
+			continue
+		}
+		return readBelow(dir, local)
+	}
+	return nil, errors.New("it lies outside of the directories that are imported, and of the " +
+		"working directory; copy it there, or start import in a directory above it")
+}
+
+// readBelow reads a regular file below a directory, to which symbolic links may lead, too.
+func readBelow(dir, local string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	if info, err := root.Stat(local); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := root.Open(local)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxImport+1))
+	if len(data) > maxImport {
+		err = errors.New("it is larger than 64 MiB")
+	}
+	return data, err
+}
+
+// note notes the directory of what is imported, below which rules may refer to files.
+func (c *importCommand) note(path string) error {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(absolute); err == nil && !info.IsDir() {
+		absolute = filepath.Dir(absolute)
+	}
+	if !slices.Contains(c.roots, absolute) {
+		c.roots = append(c.roots, absolute)
+	}
+	return nil
+}
+
 // options reads what the flags name.
 func (c *importCommand) options(ctx context.Context) (o imports.Options, err error) {
-	o = imports.Options{Faithful: c.faithful, Interval: c.interval, Read: readImport}
+	o = imports.Options{Faithful: c.faithful, Interval: c.interval, Read: c.referred}
 	for name, file := range map[string]**imports.File{
 		c.mapping: &o.Mapping, c.config: &o.Config, c.labels: &o.Labels,
 	} {

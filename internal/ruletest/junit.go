@@ -6,10 +6,12 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // WriteJUnit writes results as build servers read them: one suite for each file, one case for each
-// test.
+// test. Hidden characters of what logs and tests hold are made visible.
 func WriteJUnit(w io.Writer, results []Result) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -54,7 +56,7 @@ func WriteJUnit(w io.Writer, results []Result) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
-	out := xml.NewEncoder(w)
+	out := xml.NewEncoder(safetext.NewWriter(w))
 	out.Indent("", "  ")
 	if err := out.Encode(all); err != nil {
 		return err
