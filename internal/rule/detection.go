@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,11 +71,39 @@ func (d *detection) condition(text string) (Query, error) {
 	if at, word := p.peek(); word != "" {
 		if word == "|" {
 			return nil, &syntaxError{at, "aggregations in conditions are not supported",
-				"write a correlation rule of type event_count or value_count instead"}
+				correlationHint(text[at+1:])}
 		}
 		return nil, &syntaxError{at, fmt.Sprintf("unexpected %q", word), ""}
 	}
 	return q, nil
+}
+
+var aggregation = regexp.MustCompile(
+	`^\s*(count|sum|avg|min|max)\s*\(\s*(\S*?)\s*\)\s*(?:by\s+(\S+)\s*)?(>=|<=|>|<|==|=)\s*(\d+)\s*$`)
+
+// correlationHint is the correlation that says what an aggregation of the old syntax does.
+func correlationHint(text string) string {
+	if strings.HasPrefix(strings.TrimSpace(text), "near") {
+		return "write a correlation rule of type temporal instead"
+	}
+	m := aggregation.FindStringSubmatch(text)
+	if m == nil || m[1] == "min" || m[1] == "max" || m[1] != "count" && m[2] == "" {
+		return "write a correlation rule of type event_count or value_count instead"
+	}
+	kind, field := "event_count", ""
+	switch {
+	case m[1] != "count":
+		kind, field = "value_"+m[1], ", field: "+m[2]
+	case m[2] != "":
+		kind, field = "value_count", ", field: "+m[2]
+	}
+	by := ""
+	if m[3] != "" {
+		by = "group-by: [" + m[3] + "], "
+	}
+	op := map[string]string{">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}[m[4]]
+	return fmt.Sprintf("give the rule a name and write correlation: {type: %s, rules: [that name], "+
+		"%stimespan: the timeframe, condition: {%s: %s%s}}", kind, by, cmp.Or(op, "eq"), m[5], field)
 }
 
 type detectionParser struct {

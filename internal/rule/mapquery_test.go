@@ -68,3 +68,22 @@ func TestRewritingIsBounded(t *testing.T) {
 	f(list, "{'f|expand': ["+strings.Repeat("'%l%', ", 20)+"]}", "")
 	f(list, "{'f|expand': ["+strings.Repeat("'%l%', ", 500)+"]}", "too many texts together")
 }
+
+// An aggregation of the old syntax is refused with the correlation that says it.
+func TestAggregationsNameTheirCorrelation(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := correlationHint(text); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	f(" count() by user > 5", "{type: event_count, rules: [that name], group-by: [user], timespan: "+
+		"the timeframe, condition: {gt: 5}}")
+	f("count(host) >= 3", "{type: value_count, rules: [that name], timespan: the timeframe, "+
+		"condition: {gte: 3, field: host}}")
+	f("sum(bytes) by src == 9", "type: value_sum, rules: [that name], group-by: [src], timespan: "+
+		"the timeframe, condition: {eq: 9, field: bytes}}")
+	f("near b within 5m", "of type temporal")
+	f("max(x) > 3", "of type event_count or value_count")
+	f("count(", "of type event_count or value_count")
+}

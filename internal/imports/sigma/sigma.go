@@ -594,6 +594,9 @@ func (t *Translation) detection(d *document) (*yaml.Node, error) {
 	if det == nil {
 		return nil, fmt.Errorf("it has no detection")
 	}
+	if det.Kind != yaml.MappingNode || imports.Get(det, "condition") == nil {
+		return nil, fmt.Errorf("its detection has no condition")
+	}
 	if n := nodes(det); n > maxValues {
 		return nil, fmt.Errorf("its detection has %d fields and values, at most %d", n, maxValues)
 	}

@@ -186,7 +186,7 @@ func TestRefusalsNameTheReason(t *testing.T) {
 		}
 	}
 	f("title: R\ndetection: {s: {a|re: '(?=x)'}, condition: s}", "a.yml:1 R: refused: a.yml:2")
-	f("title: R\ndetection: {s: {a: x}, condition: s | count() > 5}", "event_count or value_count")
+	f("title: R\ndetection: {s: {a: x}, condition: s | count() > 5}", "type: event_count")
 	f("title: R\ndetection: {s: {a|expand: '%x%'}, condition: s}", "placeholder %x% has no list")
 	f("title: R\ndetection: {s: {a: x}, condition: t}", `selection "t" is not defined`)
 	f("title: R\nlogsource: {product: windows}\ndetection: {s: {a: x}, condition: s}",
