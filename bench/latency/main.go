@@ -3,12 +3,14 @@
 // alert-engine in its own, as in production.
 //
 //	go -C bench run ./latency
-//	go -C bench run ./latency -members 3   of a cluster
+//	go -C bench run ./latency -members 3      of a cluster
+//	go -C bench run ./latency -answer 50ms    with a webhook that takes so long to answer
+//	go -C bench run ./latency -bin FILE       of another build
 //
 // Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries
 // the time at which the log was produced, and the webhook holds that against its clock. The first
 // seconds are not counted. Memory is the resident set of alert-engine's process, at rest before the
-// first log and afterwards.
+// first log and afterwards. Alerts are grouped as without a configuration of one's own.
 package main
 
 import (
@@ -33,21 +35,29 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
-const topic = "logs"
+const (
+	topic  = "logs"
+	warmUp = 3 * time.Second
+	every  = 100 * time.Millisecond // comes a probe
+)
 
 func main() {
 	rate := flag.Float64("rate", 1000, "logs a second")
 	rules := flag.Int("rules", 100, "rules")
 	length := flag.Duration("for", 30*time.Second, "how long to measure")
 	members := flag.Int("members", 0, "of a cluster; 0 for an instance without one")
+	answer := flag.Duration("answer", 0, "how long the webhook takes to answer")
+	bin := flag.String("bin", "", "alert-engine, if it is built already")
 	flag.Parse()
-	if err := measure(*rate, *rules, *length, *members); err != nil {
+	if err := measure(*rate, *rules, *length, *members, *answer, *bin); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // measure is one long sequence of steps: start everything, produce, stop, print.
-func measure(rate float64, rules int, length time.Duration, members int) error {
+func measure(
+	rate float64, rules int, length time.Duration, members int, answer time.Duration, bin string,
+) error {
 	dir, err := os.MkdirTemp("", "latency-")
 	if err != nil {
 		return err
@@ -63,7 +73,7 @@ func measure(rate float64, rules int, length time.Duration, members int) error {
 		return err
 	}
 	defer broker.Close()
-	hook, err := startWebhook()
+	hook, err := startWebhook(answer)
 	if err != nil {
 		return err
 	}
@@ -73,7 +83,8 @@ func measure(rate float64, rules int, length time.Duration, members int) error {
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-		e, err := startEngine(own, broker.Addr(), hook.url, rules, members > 0)
+		e, err := startEngine(own, broker.Addr(), hook.url, bin, rules,
+			int((warmUp+length)/every)+1, members > 0)
 		if err != nil {
 			return err
 		}
@@ -132,7 +143,6 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 		return 0, err
 	}
 	defer client.Close()
-	const warmUp = 3 * time.Second
 	ctx, start := context.Background(), time.Now()
 	workload := app.NewWorkload(1, start, rate)
 	probes, counted := 0, 0
@@ -152,10 +162,9 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 				nil,
 			)
 		}
-		if int(tick.Sub(start)/(100*time.Millisecond)) <= probes {
+		if int(tick.Sub(start)/every) <= probes {
 			continue
 		}
-		probes++
 		now := time.Now()
 		value := fmt.Sprintf(
 			`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d",`+
@@ -168,6 +177,7 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 			tick.Sub(start) > warmUp,
 		)
 		client.Produce(ctx, &kgo.Record{Value: []byte(value), Timestamp: now}, nil)
+		probes++
 		if tick.Sub(start) > warmUp {
 			counted++
 		}
@@ -177,14 +187,15 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 
 // webhook notes when the alerts of probes arrive.
 type webhook struct {
-	url string
+	url    string
+	answer time.Duration // how long it takes
 
 	mu   sync.Mutex // guards seen
 	seen map[string]time.Duration
 }
 
-func startWebhook() (*webhook, error) {
-	w := &webhook{seen: map[string]time.Duration{}}
+func startWebhook(answer time.Duration) (*webhook, error) {
+	w := &webhook{answer: answer, seen: map[string]time.Duration{}}
 	var err error
 	w.url, err = proc.Serve(w)
 	return w, err
@@ -198,6 +209,7 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 		log.Print(err)
 		return
 	}
+	defer time.Sleep(w.answer)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range alerts {
@@ -231,28 +243,16 @@ func (w *webhook) wait(n int, patience time.Duration) {
 // startEngine builds alert-engine and starts it with its own configuration; it returns once the
 // program is ready.
 func startEngine(
-	dir, broker, hook string, rules int, clustered bool,
+	dir, broker, hook, bin string, rules, probes int, clustered bool,
 ) (*proc.Engine, error) {
-	engine, err := proc.Build(
-		dir,
-		fmt.Sprintf(
-			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: "+
-				"[bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: "+
-				"{level: warn}\ncluster: {enabled: %v}\n",
-			broker,
-			topic,
-			clustered,
-		),
-		map[string]string{
-			"alertmanager.yml": fmt.Sprintf(
-				"route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, "+
-					"repeat_interval: 1h}\n"+
-					"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n",
-				hook,
-			),
-			"bench.rules.yml": ruleFile(rules),
-		},
-	)
+	config := fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\n"+
+		"rules: [bench.rules.yml]\nnotify: {webhook_url: %q}\nlog: {level: warn}\n", broker, topic,
+		hook)
+	if clustered {
+		config += "cluster: {enabled: true}\n"
+	}
+	engine, err := proc.BuildOrUse(bin, dir, config,
+		map[string]string{"bench.rules.yml": ruleFile(rules, probes)})
 	if err != nil {
 		return nil, err
 	}
@@ -265,28 +265,23 @@ func startEngine(
 	return engine, nil
 }
 
-// ruleFile holds the rule that waits for probes and n-1 others of the usual kinds.
-func ruleFile(n int) string {
+// ruleFile holds n rules of the usual kinds, and one for each probe: without a configuration of
+// one's own alerts are grouped by their names, and the second of a group waits.
+func ruleFile(n, probes int) string {
 	var b strings.Builder
-	b.WriteString(`version: 1
-groups:
-- name: bench
-  lateness: 1s
-  rules:
-  - alert: Probe
-    match: 'service:probe'
-    when: count() >= 1
-    window: 1m
-    by: [probe_id, sent, counted]
-    annotations: {summary: '{{ .Labels.sent }} {{ .Labels.counted }}'}
-`)
+	b.WriteString("version: 1\ngroups:\n- name: bench\n  lateness: 1s\n  rules:\n")
+	for i := range probes {
+		fmt.Fprintf(&b, "  - alert: Probe%d\n    match: 'service:probe probe_id:p%d'\n    when: "+
+			"count() >= 1\n    window: 1m\n    by: [probe_id, sent, counted]\n    annotations: "+
+			"{summary: '{{ .Labels.sent }} {{ .Labels.counted }}'}\n", i, i)
+	}
 	kinds := []string{
 		`service:service-%d level>=ERROR`, `"failure number %d" level>=WARN`,
 		`service:payment* code:%d`, `message:"order %d rejected"`,
 		`(timeout or "connection refused") shard:%d`, `path:/api/v%d/* duration_ms>800`,
 		`kubernetes.pod_name:worker-%d-* not level:DEBUG`, `user:u%d event:login_failed`,
 	}
-	for i := range n - 1 {
+	for i := range n {
 		fmt.Fprintf(&b, "  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: "+
 			"5m\n    by: [service]\n", i, fmt.Sprintf(kinds[i%len(kinds)], i))
 	}
