@@ -41,7 +41,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 && i < len(b)-1 {
 		return dst, false
 	}
-	if mayBeCompose(b, bytes.IndexByte(b[:min(len(b), 64)], ' ')) {
+	if b[0]-'0' > 9 && b[0] != '[' && mayBeCompose(b, bytes.IndexByte(b[:min(len(b), 64)], ' ')) {
 		if name, _ := cutCompose(b); name != nil {
 			return dst, false
 		}

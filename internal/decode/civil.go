@@ -75,7 +75,10 @@ func (c clock) dated(t []byte) (ns int64, n int) {
 	if ns, n := c.numeric(t); n > 0 {
 		return ns, n
 	}
-	return c.localDate(t)
+	if mayHaveClock(t) {
+		return c.localDate(t)
+	}
+	return 0, 0
 }
 
 // iso reads 2026-05-04T10:11:12.345Z and similar: other separators of date and clock, a comma as
@@ -545,10 +548,12 @@ func (v *civil) half(t []byte, i int) int {
 		j += 2
 	case j+4 <= len(t) && t[j+1] == '.' && t[j+2]|0x20 == 'm' && t[j+3] == '.':
 		j += 4
-	default:
+	case t[j+1] == '.' || v.local:
 		if end := v.spanishHalf(t, j); end > 0 {
 			return end
 		}
+		return i
+	default:
 		return i
 	}
 	switch {

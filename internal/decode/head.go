@@ -216,8 +216,10 @@ func skipToken(t []byte, i, limit int) int {
 	if rest := bytes.TrimLeft(t[end:limit], " "); bytes.HasPrefix(rest, []byte("| ")) {
 		return end // the name of a container of Docker Compose
 	}
-	if at := padded(t[end:], word); at > 0 {
-		return end + at
+	if word[0]-'A' < 26 {
+		if at := padded(t[end:], word); at > 0 {
+			return end + at
+		}
 	}
 	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' &&
 		jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
@@ -234,7 +236,7 @@ func padded(rest, word []byte) int {
 	if string(word) == "Srv" {
 		at = 3
 	}
-	if len(rest) < at+20 || rest[0] != ' ' || word[0]-'A' >= 26 ||
+	if len(rest) < at+20 || rest[0] != ' ' ||
 		jsonscan.Digits(rest[at:at+5]) != 4 || rest[at+4] != '-' ||
 		rest[at+7] != '-' || rest[at+13] != ':' {
 		return 0

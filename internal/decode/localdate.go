@@ -335,8 +335,12 @@ var dateWords = func() wordSet {
 }()
 
 // mayBeLocal is a quick check of whether a text that begins with no digit may begin with a date in
-// another language: a number follows its first words.
+// another language: a number follows its first words, and a clock that.
 func mayBeLocal(t []byte) bool {
+	colon := bytes.IndexByte(t[:min(len(t), 72)], ':')
+	if colon < 8 || t[colon-1]-'0' > 9 {
+		return false
+	}
 	for i, c := range t[:min(len(t), 28)] {
 		if c-'0' <= 9 {
 			return i > 1 && t[i-1] == ' '
@@ -346,4 +350,16 @@ func mayBeLocal(t []byte) bool {
 		}
 	}
 	return false
+}
+
+// mayHaveClock is a quick check of whether a text may have a clock behind a date: one with colons,
+// or in a form of other languages.
+func mayHaveClock(t []byte) bool {
+	t = t[:min(len(t), 72)]
+	if i := bytes.IndexByte(t, ':'); i > 0 && i+2 < len(t) && t[i-1]-'0' <= 9 &&
+		t[i+1]-'0' <= 9 && t[i+2]-'0' <= 9 {
+		return true
+	}
+	return bytes.Contains(t, []byte(" kl")) || len(t) > 12 && t[2] == '.' && t[5] == '.' ||
+		bytes.Contains(t, []byte("分")) || bytes.Contains(t, []byte("분"))
 }

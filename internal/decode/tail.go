@@ -11,21 +11,30 @@ const maxTail = 64
 
 // mayHaveTail is a quick check of whether a line of text may end with pairs or an object.
 func mayHaveTail(b []byte) bool {
-	if n := bytes.IndexByte(b, '\n'); n >= 0 {
-		b = bytes.TrimRight(b[:n], "\r")
-	}
-	if len(b) < 5 {
+	n := len(b)
+	if n < 5 {
 		return false
 	}
-	switch b[len(b)-1] {
-	case '}':
-		return bytes.IndexByte(b, '=') > 0 || bytes.Contains(b, []byte(`{"`)) ||
-			bytes.Contains(b, []byte(`{\"`)) // as it is written in JSON
-	case '"', '\'', ')', ']':
-		return bytes.IndexByte(b, '=') > 0
+	switch b[n-1] {
+	case '}', '"', '\'', ')', ']':
+	default: // the last word is a pair, or there are more lines
+		i := n - 1
+		for i > 0 && b[i] != ' ' && b[i] != '=' && b[i] != '\n' {
+			i--
+		}
+		if i > 0 && b[i] == '=' {
+			return bytes.IndexByte(b[:i], ' ') > 0
+		}
+		if n = bytes.IndexByte(b, '\n'); n < 5 {
+			return false
+		}
+		return mayHaveTail(bytes.TrimRight(b[:n], "\r"))
 	}
-	word := b[bytes.LastIndexByte(b, ' ')+1:]
-	return len(word) < len(b) && bytes.IndexByte(word, '=') > 0
+	if n := bytes.IndexByte(b, '\n'); n >= 0 {
+		return n > 4 && mayHaveTail(bytes.TrimRight(b[:n], "\r"))
+	}
+	return bytes.IndexByte(b, '=') > 0 || b[n-1] == '}' && (bytes.Contains(b, []byte(`{"`)) ||
+		bytes.Contains(b, []byte(`{\"`))) // as it is written in JSON
 }
 
 // appendTail rewrites a line of text that ends with pairs or an object, as loggers for people write

@@ -50,8 +50,10 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := nagiosLevel(text[h.end:]); l.word != nil {
 		return l
 	}
-	if l := ircLevel(text); l.word != nil {
-		return l
+	if len(text) > 12 && (text[0] == '[' && text[1]-'0' <= 9 || text[8] == '@') {
+		if l := ircLevel(text); l.word != nil {
+			return l
+		}
 	}
 	if l := markLevel(text, h); l.word != nil {
 		return l
