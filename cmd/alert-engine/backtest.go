@@ -135,8 +135,8 @@ func (c *backtestCommand) nothing(report *ruletest.Report) error {
 	}
 	fmt.Fprintf(
 		c.progress,
-		"alert-engine: no log was found in %d records; %s\n",
-		report.Records,
+		"alert-engine: no log was found in %s; %s\n",
+		safetext.CountOf(report.Records, "record"),
 		why,
 	)
 	if c.budget != "" {

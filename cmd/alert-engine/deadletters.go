@@ -90,7 +90,7 @@ that is rejected again comes back with one more attempt.`,
 				cmd.Context(),
 				func(l kafka.DeadLetter) bool { return c.reason == "" || l.Reason == c.reason },
 			)
-			fmt.Fprintf(cmd.OutOrStdout(), "%d records were written back\n", n)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s written back\n", safetext.CountOf(n, "record"))
 			return err
 		},
 	}

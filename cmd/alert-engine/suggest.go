@@ -269,8 +269,9 @@ func (c *suggestCommand) report(list []suggested, s *suggest.Profile) error {
 }
 
 func (c *suggestCommand) table(list []suggested, s *suggest.Profile) error {
-	fmt.Fprintf(c.out, "%d logs in %d records, %s to %s (%s)\n\n", s.Logs, s.Records,
-		s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), span(s))
+	fmt.Fprintf(c.out, "%s in %s, %s to %s (%s)\n\n", safetext.CountOf(s.Logs, "log"),
+		safetext.CountOf(s.Records, "record"), s.From.Format(time.RFC3339),
+		s.To.Format(time.RFC3339), span(s))
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RULE\tCONDITION\tMATCHES\tALERTS\tGROUPS\tWHAT FOR")
 	for _, p := range list {

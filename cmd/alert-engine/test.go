@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // loadedRules are rules, and the engines that evaluate them.
@@ -197,7 +197,7 @@ func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed i
 			fmt.Fprintf(out, "  %s\n", failure)
 		}
 	}
-	fmt.Fprintf(out, "%s, %d failed", app.Count(len(results), "test"), failed)
+	fmt.Fprintf(out, "%s, %d failed", safetext.CountOf(len(results), "test"), failed)
 	if c.options.Shuffle > 0 {
 		fmt.Fprintf(out, "; each also in %d other orders of seed %d", c.options.Shuffle,
 			c.options.Seed)

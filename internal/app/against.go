@@ -17,6 +17,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/logprofile"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -103,7 +104,8 @@ func (a *Against) profile(ctx context.Context, set *rule.Set) (s *logprofile.Pro
 func (a *Against) empty(s *logprofile.Profile) error {
 	switch {
 	case s.Rejected > 0:
-		return fmt.Errorf("none of %d records can be read as logs; name their format", s.Records)
+		return fmt.Errorf("none of %s can be read as logs; name their format",
+			safetext.CountOf(s.Records, "record"))
 	case a.File != nil:
 		return errors.Join(errors.New("the file has no logs"), a.bad)
 	}

@@ -212,14 +212,14 @@ func TestCheckAgainstFile(t *testing.T) {
 		}
 	}
 	f("", "open *: no such file or directory")
-	f("\n", "none of 1 records can be read as logs; name their format")
+	f("\n", "none of 1 record can be read as logs; name their format")
 	f(
 		"{\"level\":\"ERROR\"}\n",
-		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           "+
+		"\n1 log in 1 record\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           "+
 			"-\n\n1 rule, 0 warnings\n",
 	)
 	f(
 		"{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n",
-		"\n1 logs in 2 records (1 unreadable)*",
+		"\n1 log in 2 records (1 unreadable)*",
 	)
 }

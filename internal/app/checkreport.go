@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
@@ -37,7 +36,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	if len(r.Errors) > 0 {
-		_, err := fmt.Fprintln(w, Count(len(r.Errors), "error"))
+		_, err := fmt.Fprintln(w, safetext.CountOf(len(r.Errors), "error"))
 		return err
 	}
 	if r.Rules == 0 && len(r.Others) > 0 {
@@ -48,7 +47,8 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintln(w, line)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s, %s\n", Count(r.Rules, "rule"), Count(len(r.Warnings), "warning"))
+	_, err := fmt.Fprintf(w, "%s, %s\n", safetext.CountOf(r.Rules, "rule"),
+		safetext.CountOf(len(r.Warnings), "warning"))
 	return err
 }
 
@@ -56,11 +56,6 @@ func (r *Report) WriteText(w io.Writer) error {
 func warningText(f rule.Finding) string {
 	f.Text = "warning: " + f.Text
 	return f.String()
-}
-
-// Count is a number of things with their noun: "1 rule", "2 rules".
-func Count(n int, noun string) string {
-	return safetext.Count(strconv.Itoa(n), noun, noun+"s")
 }
 
 // diagnostic is an error or a warning for programs.

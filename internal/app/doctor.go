@@ -22,6 +22,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // Finding levels of the doctor.
@@ -79,9 +80,9 @@ func (d *doctor) files(ctx context.Context) {
 	case len(r.Errors) > 0:
 	case len(r.Warnings) > 0:
 		d.add(DoctorWarning, "rules", "%s, %s; see alert-engine check",
-			Count(r.Rules, "rule"), Count(len(r.Warnings), "warning"))
+			safetext.CountOf(r.Rules, "rule"), safetext.CountOf(len(r.Warnings), "warning"))
 	default:
-		d.add(DoctorOK, "rules", "%s", Count(r.Rules, "rule"))
+		d.add(DoctorOK, "rules", "%s", safetext.CountOf(r.Rules, "rule"))
 	}
 }
 
@@ -143,7 +144,7 @@ func (d *doctor) topics(ctx context.Context) {
 			d.add(DoctorWarning, "topic", "%s has no records", topic)
 		default:
 			d.add(DoctorOK, "topic", "%s: %s, %d records", topic,
-				Count(number[topic], "partition"), records[topic])
+				safetext.CountOf(number[topic], "partition"), records[topic])
 		}
 	}
 	kept, err := kafka.Retentions(ctx, o.Client, o.Logger, topics...)
@@ -176,9 +177,9 @@ func (d *doctor) tables(ctx context.Context) {
 		refused := table.Set(values)
 		for _, reason := range slices.Sorted(maps.Keys(refused)) {
 			d.add(DoctorWarning, "lookup", "%s: %s refused: %s", c.Topic,
-				Count(refused[reason], "value"), lookupReasons[reason])
+				safetext.CountOf(refused[reason], "value"), lookupReasons[reason])
 		}
-		d.add(DoctorOK, "lookup", "%s: %s", c.Topic, Count(table.Rows(), "row"))
+		d.add(DoctorOK, "lookup", "%s: %s", c.Topic, safetext.CountOf(table.Rows(), "row"))
 	}
 	set, err := loadRules(d.config)
 	if err != nil {
@@ -188,7 +189,7 @@ func (d *doctor) tables(ctx context.Context) {
 		if keys := d.table(ctx, "list", keysOf(d.config, list.Topic, silent)); keys != nil {
 			members, _ := keys.Keys()
 			d.add(DoctorOK, "list", "%s: %s of topic %s", list.Name,
-				Count(len(members), "member"), list.Topic)
+				safetext.CountOf(len(members), "member"), list.Topic)
 		}
 	}
 }
@@ -204,7 +205,7 @@ func (d *doctor) table(ctx context.Context, check string, o kafka.KeyTableConfig
 	}
 	if n := keys.Rejected(); n > 0 {
 		d.add(DoctorWarning, check, "%s: %s refused: too many or too long", o.Topic,
-			Count(int(n), "record"))
+			safetext.CountOf(int(n), "record"))
 	}
 	return keys
 }
@@ -232,7 +233,7 @@ func (d *doctor) dataDir() {
 	d.add(DoctorOK, "data_dir", "%s is writable", dir)
 	if s, err := InspectState(dir); err == nil {
 		d.add(DoctorOK, "state", "%s, %d notifications not sent yet",
-			Count(len(s.Partitions), "partition"), s.Outbox)
+			safetext.CountOf(len(s.Partitions), "partition"), s.Outbox)
 	} else if !errors.Is(err, os.ErrNotExist) {
 		d.add(DoctorError, "state", "%v", err)
 	}
@@ -310,7 +311,7 @@ func WriteDoctor(w io.Writer, findings []DoctorFinding, took time.Duration) erro
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", Count(n[DoctorError], "error"),
-		Count(n[DoctorWarning], "warning"), duration.Measured(took))
+	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", safetext.CountOf(n[DoctorError], "error"),
+		safetext.CountOf(n[DoctorWarning], "warning"), duration.Measured(took))
 	return err
 }

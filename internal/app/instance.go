@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // instance is the name of this static member of the consumer group, "" for a dynamic member. It is
@@ -57,7 +58,7 @@ func (p *process) exclusive() error {
 	}
 	const most = 3
 	if more := len(names) - most; more > 0 {
-		names = append(names[:most], fmt.Sprintf("%d others", more))
+		names = append(names[:most], safetext.CountOf(more, "other"))
 	}
 	return fmt.Errorf("rule %s needs the logs of all partitions; set cluster.enabled to share them",
 		strings.Join(names, ", "))

@@ -17,6 +17,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // SigmaConfig names Sigma rules that are read as they are.
@@ -376,8 +377,8 @@ func (r *SigmaReport) Lines() (lines []string) {
 	if n > 0 {
 		lines = append(
 			lines,
-			fmt.Sprintf("%s of %s that no source provides:", Count(n, "Sigma rule"),
-				Count(len(r.Unprovided), "logsource")),
+			fmt.Sprintf("%s of %s that no source provides:", safetext.CountOf(n, "Sigma rule"),
+				safetext.CountOf(len(r.Unprovided), "logsource")),
 		)
 		for _, name := range slices.Sorted(maps.Keys(r.Unprovided)) {
 			lines = append(lines, fmt.Sprintf("  %s: %d", name, r.Unprovided[name]))

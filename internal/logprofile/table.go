@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // Write writes the matches of each rule as a table.
 func (p *Profile) Write(w io.Writer) error {
-	fmt.Fprintf(w, "%d logs in %d records", p.Logs, p.Records)
+	fmt.Fprintf(w, "%s in %s", safetext.CountOf(p.Logs, "log"), safetext.CountOf(p.Records, "record"))
 	if p.Rejected > 0 {
 		fmt.Fprintf(w, " (%d unreadable)", p.Rejected)
 	}

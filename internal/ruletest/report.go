@@ -118,7 +118,7 @@ func (r *Report) Span() time.Duration { return r.To.Sub(r.From) }
 
 // Write writes the report as a table.
 func (r *Report) Write(w io.Writer) error {
-	fmt.Fprintf(w, "%d logs in %d records", r.Logs, r.Records)
+	fmt.Fprintf(w, "%s in %s", safetext.CountOf(r.Logs, "log"), safetext.CountOf(r.Records, "record"))
 	if r.Rejected > 0 {
 		fmt.Fprintf(w, " (%d unreadable)", r.Rejected)
 	}

@@ -10,4 +10,7 @@ func TestCountHasItsNoun(t *testing.T) {
 			t.Errorf("%s: %q, not %q", number, got, want)
 		}
 	}
+	if got := CountOf(1, "rule") + ", " + CountOf(2, "rule"); got != "1 rule, 2 rules" {
+		t.Error(got)
+	}
 }
