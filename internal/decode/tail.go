@@ -107,7 +107,8 @@ func appendTailObject(dst, line []byte) ([]byte, int) {
 // begins with a pair is none of text.
 func appendTailPairs(dst, line []byte) ([]byte, int) {
 	size := len(dst)
-	for from := 0; ; {
+	from := 0
+	for range maxTail { // each may read an open bracket or quote to the end of the line
 		n := bytes.IndexByte(line[from:], '=')
 		if n < 0 {
 			return dst[:size], 0
@@ -128,6 +129,7 @@ func appendTailPairs(dst, line []byte) ([]byte, int) {
 		}
 		from = max(from, end)
 	}
+	return dst[:size], 0
 }
 
 // appendPairsFrom appends the pairs that begin at b[i], and returns the index behind the last.
