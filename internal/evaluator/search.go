@@ -106,7 +106,11 @@ var wellKnown = []string{"message", "stack_trace", "service", "host", "level"}
 func (d *Document) field(name string) (node, bool) {
 	n, ok := d.find(name)
 	if slices.Contains(wellKnown, name) && n.text == "" {
-		return node{}, false
+		trace, _ := d.find("stack_trace")
+		if name != "message" || !strings.Contains(trace.text, "\n") { // one line is no trace
+			return node{}, false
+		}
+		return node{kind: 's', text: exceptionOf(trace.text)}, true
 	}
 	if name == "level" { // as it is called, however the log spells it
 		low := strings.ToLower(n.text)
@@ -115,6 +119,16 @@ func (d *Document) field(name string) (node, bool) {
 		}
 	}
 	return n, ok
+}
+
+// exceptionOf is the line of a stack trace that names the exception: the first one, or the last one
+// of Python's.
+func exceptionOf(trace string) string {
+	lines := strings.Split(strings.TrimSpace(trace), "\n")
+	if strings.HasPrefix(lines[0], "Traceback (most recent call last)") {
+		return lines[len(lines)-1]
+	}
+	return lines[0]
 }
 
 func (d *Document) find(name string) (node, bool) {
