@@ -23,12 +23,18 @@ type civil struct {
 // prefix reads the time at the start of a text, in any common form, and returns its length, 0 for
 // none. It reads no numbers of seconds, because a text may begin with any number. A time whose zone
 // is unknown is unknownTime.
-func (c clock) prefix(t []byte) (ns int64, n int) {
-	if len(t) < 8 {
+func (c clock) prefix(t []byte) (ns int64, n int) { return c.inBrackets(t, 0) }
+
+// mostBrackets is how many brackets a time may stand in. A text may begin with millions of them.
+const mostBrackets = 4
+
+// inBrackets is prefix of a text that stands in so many brackets.
+func (c clock) inBrackets(t []byte, depth int) (ns int64, n int) {
+	if len(t) < 8 || depth > mostBrackets {
 		return 0, 0
 	}
 	if t[0] == '[' || t[0] == '(' {
-		ns, n := c.prefix(t[1:])
+		ns, n := c.inBrackets(t[1:], depth+1)
 		if n == 0 || n+1 >= len(t) {
 			return 0, 0
 		}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,6 +128,7 @@ func TestLinearTime(t *testing.T) {
 	if testing.Short() { // the race detector's own work is not linear
 		t.Skip("it measures processor time")
 	}
+	defer debug.SetMaxStack(debug.SetMaxStack(4 << 20)) // of a depth in proportion to it, it dies
 	d := newBenchDecoder(t)
 	for i, p := range prefixes {
 		for j, token := range tokens {

@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,5 +74,15 @@ func TestSyslogOfOneSecond(t *testing.T) {
 				t.Errorf("the time of %q is %v", line, got)
 			}
 		}, nil)
+	}
+}
+
+// A text may begin with millions of brackets; a time stands in few.
+func TestTimeInManyBrackets(t *testing.T) {
+	for n, want := range map[int]bool{0: true, 1: true, 4: true, 5: false, 5 << 20: false} {
+		text := strings.Repeat("(", n) + "2026-05-04T10:11:12Z" + strings.Repeat(")", n)
+		if got := TimeLength([]byte(text)) == len(text); got != want {
+			t.Errorf("in %d brackets: %t", n, got)
+		}
 	}
 }

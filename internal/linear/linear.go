@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -70,10 +71,15 @@ type T interface {
 	Errorf(format string, args ...any)
 }
 
+// maxStack is what a stack has at most during a check: less than a frame for each of the bytes.
+const maxStack = 4 << 20
+
 // Check fails the test for each shape on which work breaks the law. Work runs on the thread that
 // calls it, and on no other goroutine.
 func (l Law) Check(t T, name string, shapes []Shape, work func(text string)) {
 	t.Helper()
+	// Work whose depth is in proportion to its input dies here, as it would of a larger input.
+	defer debug.SetMaxStack(debug.SetMaxStack(maxStack))
 	for _, s := range shapes {
 		if small, large, broken := l.Breaks(
 			func(size int) func() { text := s.Text(size); return func() { work(text) } },
