@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -156,8 +157,12 @@ func TestExtractionCostsNoMemory(t *testing.T) {
 		}
 		each := func(l *Log) { found += int(l.Value(id).Kind) }
 		reject := func(Reason, string) {}
-		if n := testing.AllocsPerRun(100, func() { d.Decode(record, each, reject) }); n > 0 {
-			t.Errorf("%s allocates %v times", x.Method, n)
+		least := math.Inf(1) // pools forget at any time, and often under the race detector
+		for range 50 {
+			least = min(least, testing.AllocsPerRun(1, func() { d.Decode(record, each, reject) }))
+		}
+		if least > 0 {
+			t.Errorf("%s allocates %v times", x.Method, least)
 		}
 	}
 }
