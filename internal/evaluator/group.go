@@ -161,11 +161,13 @@ func (g *group) lives(at instant) (list []life) {
 }
 
 // looksAt reports whether any part of the condition looks at a log: one without a filter looks at
-// all. A rule about silence and a record look at all in any case.
+// all, and firing looks at none. A rule about silence and a record look at all in any case.
 func (g *group) looksAt(l *Log) bool {
 	looks := g.silence || g.r.When == nil || g.r.Record
 	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
-		calls(c, func(c *rule.Call) { looks = looks || c.Of == nil && g.matches(c.Filter, l) })
+		calls(c, func(c *rule.Call) {
+			looks = looks || c.Of == nil && c.Func != "firing" && g.matches(c.Filter, l)
+		})
 	}
 	return looks
 }

@@ -493,7 +493,8 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		}
 		return own
 	}
-	if f.files && d.in(3) && r["remember"] == "" { // that of the file
+	if f.files && d.in(3) && r["remember"] == "" && !strings.Contains(r["when"], " over ") {
+		// that of the file
 		delete(r, "window")
 		if len(r["every"]) > 2 {
 			delete(r, "every")
