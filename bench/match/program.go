@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -84,36 +81,14 @@ func runProgram(dir, bin string, addrs []string, topic string, n int) (time.Dura
 	e, err := proc.BuildOrUse(bin, own, config, map[string]string{"bench.rules.yml": ruleFile()})
 	check(err)
 	check(e.Start())
-	for read := -1; read < n; time.Sleep(500 * time.Millisecond) {
-		read = recordsRead(e)
+	check(e.AwaitReady(time.Minute))
+	for read := 0; read < n; time.Sleep(500 * time.Millisecond) {
+		read, err = e.Counter("alert_engine_kafka_messages_total")
+		check(err)
 	}
 	used, mb := e.CPU(), e.ResidentMB()
 	check(e.Kill())
 	return used, mb
-}
-
-// recordsRead is -1 as long as the program is not ready.
-func recordsRead(e *proc.Engine) int {
-	if !e.Ready() {
-		return -1
-	}
-	r, err := http.Get("http://" + e.Listen + "/metrics")
-	if err != nil {
-		return -1
-	}
-	defer r.Body.Close()
-	sum := 0.0
-	lines := bufio.NewScanner(r.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		text, value, _ := strings.Cut(lines.Text(), " ")
-		if name, _, _ := strings.Cut(text, "{"); name == "alert_engine_kafka_messages_total" {
-			v, err := strconv.ParseFloat(value, 64)
-			check(err)
-			sum += v
-		}
-	}
-	return int(sum)
 }
 
 // ruleFile is a file of 1,000 mixed rules.

@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"net"
@@ -153,6 +154,27 @@ func (e *Engine) CPU() time.Duration {
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// Counter is the sum of a counter, or of a gauge of whole numbers, on the process's /metrics.
+func (e *Engine) Counter(name string) (sum int, err error) {
+	r, err := http.Get("http://" + e.Listen + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer r.Body.Close()
+	lines := bufio.NewScanner(r.Body)
+	for lines.Scan() {
+		text, value, _ := strings.Cut(lines.Text(), " ")
+		if base, _, _ := strings.Cut(text, "{"); base == name {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += int(v)
+		}
+	}
+	return sum, lines.Err()
 }
 
 // Machine is what figures depend on: how many CPUs there are, and how busy they were.

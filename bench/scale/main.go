@@ -13,7 +13,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -21,7 +20,6 @@ import (
 	"fmt"
 	"log"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -133,7 +131,7 @@ func run(logs, members int, rule, bin string) (costs []float64, err error) {
 	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
 		n := 0
 		for _, e := range engines {
-			read, err := counter(e, "alert_engine_kafka_messages_total")
+			read, err := e.Counter("alert_engine_kafka_messages_total")
 			if err != nil {
 				return nil, err
 			}
@@ -161,7 +159,7 @@ func awaitMembers(engines []*proc.Engine, members int) error {
 	for end := time.Now().Add(patience); members > 0; time.Sleep(time.Second) {
 		complete := 0
 		for _, e := range engines {
-			known, err := counter(e, "alert_engine_cluster_members")
+			known, err := e.Counter("alert_engine_cluster_members")
 			if err != nil {
 				return err
 			}
@@ -228,25 +226,4 @@ func produce(broker string, logs int) error {
 			func(_ *kgo.Record, err error) { failed = cmp.Or(failed, err) })
 	}
 	return errors.Join(client.Flush(context.Background()), failed)
-}
-
-// counter is the sum of a counter, or of a gauge of whole numbers, of a process.
-func counter(e *proc.Engine, name string) (sum int, err error) {
-	r, err := http.Get("http://" + e.Listen + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer r.Body.Close()
-	lines := bufio.NewScanner(r.Body)
-	for lines.Scan() {
-		text, value, _ := strings.Cut(lines.Text(), " ")
-		if base, _, _ := strings.Cut(text, "{"); base == name {
-			v, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum += int(v)
-		}
-	}
-	return sum, lines.Err()
 }

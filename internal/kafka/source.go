@@ -166,7 +166,13 @@ const (
 // NewSource makes a source. It connects in Run.
 func NewSource(cfg SourceConfig, engine Engine) *Source {
 	cfg.fill()
-	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(chanMutex, 1)}
+	s := &Source{
+		cfg:       cfg,
+		engine:    engine,
+		log:       cfg.Logger,
+		mu:        make(chanMutex, 1),
+		pollLimit: cfg.PollRecords,
+	}
 	s.checkpointer, _ = engine.(Checkpointer)
 	s.resumer, _ = engine.(Resumer)
 	s.group = newGroupConsumer(groupConfig{
@@ -406,9 +412,6 @@ func (s *Source) poll(ctx context.Context) ([]batch, error) {
 			wait.Sleep(ctx, busyPause)
 			return nil, nil
 		}
-	}
-	if s.pollLimit == 0 {
-		s.pollLimit = s.cfg.PollRecords
 	}
 	return s.group.poll(ctx, checkpointInterval, s.pollLimit)
 }
