@@ -30,7 +30,8 @@ var (
 	)
 	descRegexpCut = desc(
 		"regexp_cut_total",
-		"Values of which a regular expression read only the beginning, to bound its time.",
+		"Values of which a regular expression or a comparison of two fields read only the beginning, "+
+			"to bound its time.",
 	)
 	descTime   = desc("event_time_seconds", "Event time of a partition.", "topic", "partition")
 	descBehind = desc("event_time_behind_seconds",

@@ -11,7 +11,7 @@ func (d *Decoder) batch(doc, list []byte, key, format string) {
 	d.shared = append(appendMembers(append(d.shared[:0], '{'), doc, key), '}')
 	envelope := d.extractor(&d.envelopeKept)
 	envelope.Read(d.shared)
-	d.envelope = envelope
+	d.envelope, d.sharing.part = envelope, len(d.shared)
 	count := 0
 	jsonscan.Elements(list, func(s jsonscan.Span) bool {
 		count++
@@ -98,7 +98,7 @@ func (d *Decoder) loki(streams []byte) bool {
 		is = true
 		envelope := d.extractor(&d.envelopeKept)
 		envelope.Read(labels)
-		d.envelope = envelope
+		d.envelope, d.sharing.part = envelope, len(labels)
 		jsonscan.Elements(values, func(s jsonscan.Span) bool {
 			count++
 			d.lokiLine(values[s.Start:s.End], s.Kind)

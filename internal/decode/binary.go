@@ -22,6 +22,10 @@ import (
 const (
 	maxBinaryDepth = 64
 	maxTranslated  = 16 << 20 // bytes of the JSON of a value
+	// items of a value in CBOR: one of a byte takes a hundred bytes of memory
+	maxBinaryItems = 1 << 18
+	// bytes of a number that is written in digits; the time grows by more than its length
+	maxBigNumber = 64
 )
 
 // mayBePacked says whether a value may be an event in MessagePack: an object, or a list of two or
@@ -292,7 +296,14 @@ var decCBOR = func() cbor.DecMode {
 // cbor emits the log of an object in CBOR, and says whether the value is one.
 func (d *Decoder) cbor(b []byte, depth int) bool {
 	var v any
-	if decCBOR.Wellformed(b) != nil || decCBOR.Unmarshal(b, &v) != nil {
+	if decCBOR.Wellformed(b) != nil {
+		return false
+	}
+	if itemsCBOR(b) > maxBinaryItems {
+		d.refuse(Bomb, fmt.Sprintf("a value in CBOR of more than %d items", maxBinaryItems))
+		return true
+	}
+	if decCBOR.Unmarshal(b, &v) != nil {
 		return false
 	}
 	if tag, ok := v.(cbor.Tag); ok {
@@ -304,6 +315,30 @@ func (d *Decoder) cbor(b []byte, depth int) bool {
 	d.translated = appendCBOR(d.translated[:0], v)
 	d.asJSON("cbor", depth)
 	return true
+}
+
+// itemsCBOR counts the items of well-formed CBOR, those within others included.
+func itemsCBOR(b []byte) (n int) {
+	for len(b) > 0 {
+		major, info := b[0]>>5, b[0]&31
+		size := 0 // of the argument behind the first byte
+		if info >= 24 && info < 28 {
+			size = 1 << (info - 24)
+		}
+		skip := 1 + size
+		if (major == 2 || major == 3) && info < 28 { // bytes and texts
+			length := uint64(info)
+			if size > 0 {
+				length = 0
+				for _, c := range b[1:skip] {
+					length = length<<8 | uint64(c)
+				}
+			}
+			skip += int(length)
+		}
+		n, b = n+1, b[skip:]
+	}
+	return n
 }
 
 // appendCBOR appends a value as JSON. Members stand in the order of their keys, so that equal
@@ -327,6 +362,9 @@ func appendCBOR(dst []byte, v any) []byte {
 	case float64:
 		return appendFloat(dst, v)
 	case big.Int:
+		if v.BitLen() > 8*maxBigNumber {
+			return append(v.Append(append(dst, `"0x`...), 16), '"')
+		}
 		return v.Append(dst, 10)
 	case time.Time:
 		return append(v.UTC().AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')

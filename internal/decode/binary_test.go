@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -264,5 +265,35 @@ func TestSchemasAllocate(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A value in CBOR takes memory in proportion to its items, and its numbers time by their digits:
+// both are bounded.
+func TestCBORIsBounded(t *testing.T) {
+	head := func(major byte, n int) []byte {
+		return binary.BigEndian.AppendUint32([]byte{major<<5 | 26}, uint32(n))
+	}
+	nested := append([]byte("\xa1\x61a"), head(4, 1<<18)...)
+	nested = append(nested, bytes.Repeat([]byte("\xa0"), 1<<18)...)
+	if got := read(t, Config{}, models.Record{Value: nested}); len(got) != 1 ||
+		got[0] != "decompression_bomb: a value in CBOR of more than 262144 items" {
+		t.Errorf("%d: %.100q", len(got), got)
+	}
+	number := func(n int) []byte {
+		b := append([]byte("\xa1\x61a\xc2"), head(2, n)...)
+		return append(b, bytes.Repeat([]byte("\xff"), n)...)
+	}
+	if got := read(t, Config{}, models.Record{Value: number(2)}); got[0] !=
+		`cbor 2026-05-04T10:11:40Z  "" {"a":65535}` {
+		t.Errorf("%q", got)
+	}
+	if got := read(t, Config{}, models.Record{Value: number(65)}); got[0] !=
+		`cbor 2026-05-04T10:11:40Z  "" {"a":"0x`+strings.Repeat("f", 130)+`"}` {
+		t.Errorf("%q", got)
+	}
+	d := newBenchDecoder(t)
+	if bad, a, b := superlinear(d, number); bad {
+		t.Errorf("a large number: a quarter %v, all %v", a, b)
 	}
 }

@@ -39,6 +39,15 @@ const (
 	maxDamaged = 8       // damaged values of one record whose end is searched in all of its rest
 )
 
+// What the logs of a record share, such as the envelope of a batch, is read again with each of
+// them. The bytes that are read so are bounded by the size of the record, so no log of a record
+// with very many takes more than linear time.
+const (
+	sharedRatio  = 64
+	sharedAlways = 16 << 20
+	sharedMost   = 1 << 30
+)
+
 // Decoder reads records. It has scratch memory and is not safe for concurrent use.
 type Decoder struct {
 	cfg          Config
@@ -87,8 +96,9 @@ type Decoder struct {
 	wholeLine        bool // the message of the current line is the line, which was read already
 	index            int
 	split            split
-	cloudEvent       bool       // the record is a CloudEvent in binary mode
-	refused, damaged int        // of the record: rejections, and damaged values
+	cloudEvent       bool // the record is a CloudEvent in binary mode
+	refused, damaged int  // of the record: rejections, and damaged values
+	sharing          sharing
 	last             [16]winner // by the low bits of the partition
 }
 
@@ -180,6 +190,10 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 		)
 	}
 	d.envelope, d.resource = nil, nil
+	d.sharing = sharing{}
+	if rec != nil {
+		d.sharing.begin(rec)
+	}
 	d.cloudEvent = rec != nil && len(rec.Headers) > 0 && len(d.log.rawHeader("ce_specversion")) > 0
 }
 
@@ -230,6 +244,7 @@ func (d *Decoder) value(b []byte, depth int) {
 			d.refuse(reason, detail)
 			return
 		}
+		d.sharing.size = max(d.sharing.size, len(unpacked))
 		d.value(unpacked, depth+1)
 		return
 	}
@@ -243,6 +258,7 @@ func (d *Decoder) value(b []byte, depth int) {
 		return
 	}
 	if out, ok := d.rawSnappy(b, depth); ok {
+		d.sharing.size = max(d.sharing.size, len(out))
 		d.value(out, depth+1)
 		return
 	}
@@ -506,6 +522,9 @@ func (d *Decoder) emitBuilt(format string, raw []byte) {
 
 // prepare sets up the log of the object that the root has just read.
 func (d *Decoder) prepare(format string, raw []byte) {
+	if d.sharing.exhausted {
+		return // emit refuses it
+	}
 	l := &d.log
 	if cap(d.arena) > keptScratch {
 		d.arena = nil
@@ -552,10 +571,21 @@ func (d *Decoder) emit() {
 		d.split = split{}
 		return
 	}
+	if d.sharing.exhausted {
+		if !d.sharing.said {
+			d.sharing.said = true
+			d.refuse(TooManyMembers, fmt.Sprintf(
+				"%d logs share %d bytes, which are read with each; the others are left out",
+				d.index, d.sharing.headers+d.sharing.part))
+		}
+		d.split = split{}
+		return
+	}
 	d.index++
 	if d.each != nil {
 		d.each(&d.log)
 	}
+	d.sharing.spend()
 	if d.split.next > 0 {
 		d.emitNext()
 	}

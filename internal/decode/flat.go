@@ -318,6 +318,7 @@ func (d *Decoder) flatResource(resource []byte) {
 	}
 	o.resourceNo++
 	o.group, o.resourceRaw, o.json = resource, false, false
+	d.sharing.part = len(resource)
 	d.resource = d.extractor(&d.resourceKept)
 	o.resource.begin(d.resource)
 	doc := append(o.resourceDoc[:0], resource...)
@@ -361,6 +362,7 @@ func (d *Decoder) resourceInFull() {
 func (d *Decoder) flatRecord(record, scope []byte) bool {
 	o := &d.flat
 	o.bytes, o.scope, o.time = record, scope, 0
+	d.sharing.spent += len(scope)
 	r, a := &o.record, &o.attributes
 	r.begin(d.root)
 	d.envelope = d.extractor(&d.envelopeKept)

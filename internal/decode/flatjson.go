@@ -45,6 +45,7 @@ func (d *Decoder) flatJSONResource(doc []byte, at int) {
 		}
 		o.group = doc[at:end]
 	}
+	d.sharing.part = len(o.group)
 	if o.resource.full {
 		d.resourceInFull()
 	}
@@ -99,6 +100,7 @@ func (d *Decoder) flatJSONRecord(doc []byte, at int, scope jsonscan.Span) int {
 		return end
 	}
 	o.bytes, o.scopeName = doc[at:end], scope
+	d.sharing.spent += int(scope.End - scope.Start)
 	if n, ok := nanoseconds(doc[timeSpan.Start:timeSpan.End]); ok {
 		o.time = n
 	}

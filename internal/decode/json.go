@@ -319,7 +319,7 @@ func (d *Decoder) opened(doc []byte) bool {
 	default:
 		return false
 	}
-	d.envelope, d.resource = nil, nil
+	d.envelope, d.resource, d.sharing.part = nil, nil, 0
 	return true
 }
 

@@ -139,7 +139,10 @@ func (l *Log) pushAttributes() {
 	b := append(d.inner[maxLayers+3][:0], '{')
 	for i := range l.rec.Headers {
 		name, ok := strings.CutPrefix(l.rec.Headers[i].Key, "ce_")
-		if v := l.header(l.rec.Headers[i].Key); ok && name != "" && name != "time" && len(v) > 0 {
+		if !ok || name == "" || name == "time" {
+			continue
+		}
+		if v := headerText(l.rec.Headers[i].Value); len(v) > 0 {
 			b = appendMember(b, name, v)
 		}
 	}

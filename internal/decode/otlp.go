@@ -22,7 +22,7 @@ func (d *Decoder) otlpWhole(b []byte) bool {
 		return false
 	}
 	d.otlpJSON(b, at)
-	d.envelope, d.resource = nil, nil
+	d.envelope, d.resource, d.sharing.part = nil, nil, 0
 	return true
 }
 

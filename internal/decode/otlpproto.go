@@ -29,7 +29,7 @@ func (d *Decoder) otlpProto(b []byte) bool {
 		group, b = chunk(b[1:])
 		d.protoResourceLogs(group)
 	}
-	d.envelope, d.resource = nil, nil
+	d.envelope, d.resource, d.sharing.part = nil, nil, 0
 	return true
 }
 

@@ -21,7 +21,7 @@ const (
 	Binary            Reason = "binary"              // neither text nor a known binary format
 	Bomb              Reason = "decompression_bomb"  // expands beyond the limit
 	Corrupt           Reason = "corrupt_compression" // compressed, but the bytes are damaged
-	// the rest of a batch of more logs than a record may hold
+	// the rest of a batch of more logs than a record may hold, or of logs that share too much
 	TooManyMembers Reason = "too_many_members"
 )
 

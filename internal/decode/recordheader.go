@@ -9,7 +9,11 @@ import (
 // header returns the text of a record's header, without the quotes or the schema that Kafka Connect
 // puts around it; nothing if it is no text.
 func (l *Log) header(name string) []byte {
-	v := l.rawHeader(name)
+	return headerText(l.rawHeader(name))
+}
+
+// headerText returns the text of a header's value, nothing if it is no text.
+func headerText(v []byte) []byte {
 	if len(v) > 1 && v[0] == '{' {
 		if payload, s := member(v, []byte("payload")); s.Kind == String {
 			v = jsonscan.AppendText(nil, payload, s.Flags)

@@ -78,8 +78,6 @@ const maxStack = 4 << 20
 // calls it, and on no other goroutine.
 func (l Law) Check(t T, name string, shapes []Shape, work func(text string)) {
 	t.Helper()
-	// Work whose depth is in proportion to its input dies here, as it would of a larger input.
-	defer debug.SetMaxStack(debug.SetMaxStack(maxStack))
 	for _, s := range shapes {
 		if small, large, broken := l.Breaks(
 			func(size int) func() { text := s.Text(size); return func() { work(text) } },
@@ -103,6 +101,8 @@ func (l Law) Breaks(prepare func(size int) func()) (small, large time.Duration, 
 		size, enough = size*factor, enough*time.Duration(factor)
 	}
 	quarter, whole := prepare(size/4), prepare(size)
+	// Work whose depth is in proportion to its input dies here, as it would of a larger input.
+	defer debug.SetMaxStack(debug.SetMaxStack(maxStack))
 	if large = took(whole); large <= enough {
 		return 0, large, false
 	}

@@ -53,11 +53,18 @@ func (t *tally) took(id int32, nanos int64) {
 	t.nanos[id] += nanos * timeEvery
 }
 
-// noteCut counts a value that is longer than an expression reads.
+// noteCut counts a value that is longer than an expression reads, or is compared with.
 func (m *Matcher) noteCut() {
 	m.cut++
 	if m.ix.cut != nil {
 		m.ix.cut.Add(1)
+	}
+}
+
+// noteComparison counts a comparison of two fields whose lists were too long to be compared whole.
+func (m *Matcher) noteComparison() {
+	if m.comparison.cut {
+		m.noteCut()
 	}
 }
 

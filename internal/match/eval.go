@@ -32,7 +32,8 @@ type source interface {
 //     its JSON.
 //   - The field AnyField is the values of all fields, nested ones too.
 //   - OpWords compares whole words, which are runs of letters, digits and "_".
-//   - A leaf with Other compares the values of two fields.
+//   - A leaf with Other compares the values of two fields, of long lists only the first: see
+//     comparison.
 //   - The field "" is the message and the stack trace; where there is no message, the record's
 //     bytes stand for it.
 //   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals
@@ -125,22 +126,57 @@ func leafValues(l *rule.Leaf, log source) []decode.Value {
 
 // evalReference compares the values of two fields.
 func evalReference(l *rule.Leaf, log source) bool {
-	found := false
-	for _, other := range leafValues(&rule.Leaf{Field: l.Other}, log) {
-		for _, v := range leafValues(l, log) {
-			v.Each(func(v decode.Value) bool {
-				other.Each(func(o decode.Value) bool {
-					found = referenceHolds(l, v, o)
-					return !found
-				})
-				return !found
-			})
-			if found {
-				return true
-			}
+	look := log.Lookup(l.Other)
+	c := comparison{leaf: l, other: decode.Value{Kind: look.Kind, Text: bytes.Clone(look.Text)}}
+	c.begin()
+	for _, v := range leafValues(l, log) {
+		found := false
+		v.Each(func(v decode.Value) bool {
+			found = c.holds(v)
+			return !found
+		})
+		if found {
+			return true
 		}
 	}
 	return false
+}
+
+// comparison compares values of a field with those of another one. Both may be lists, so its steps
+// are bounded: a record of two long lists must not take time by the product of their lengths.
+type comparison struct {
+	leaf  *rule.Leaf
+	other decode.Value
+	left  int // steps
+	cut   bool
+}
+
+// Members of two lists of a hundred short ones are all compared.
+const (
+	leastSteps   = 1 << 14
+	stepsPerByte = 16
+)
+
+func (c *comparison) begin() {
+	c.left, c.cut = leastSteps+stepsPerByte*len(c.other.Text), false
+}
+
+// holds says whether a value, which is no array, stands in the relation to one of the other's.
+func (c *comparison) holds(v decode.Value) (found bool) {
+	c.left += stepsPerByte * len(v.Text)
+	c.other.Each(func(o decode.Value) bool {
+		steps := 1 + len(v.Text) + len(o.Text)
+		if c.leaf.Op == rule.OpEqual || c.leaf.Op == rule.OpPrefix {
+			steps = 1 + min(len(v.Text), len(o.Text))
+		}
+		if c.left -= steps; c.left < 0 {
+			c.cut = true
+			return false
+		}
+		found = referenceHolds(c.leaf, v, o)
+		return !found
+	})
+	return found
 }
 
 // referenceHolds compares one value with another.
@@ -229,32 +265,14 @@ func containsText(v []byte, text string, cased bool) bool {
 	if cased {
 		return bytes.Contains(v, []byte(text))
 	}
-	for {
-		if _, ok := cutText(v, text, false); ok {
-			return true
-		}
-		if len(v) == 0 {
-			return false
-		}
-		_, n := utf8.DecodeRune(v)
-		v = v[n:]
-	}
+	return bytes.Contains(appendFold(nil, v), appendFold(nil, []byte(text)))
 }
 
 func hasSuffixText(v []byte, text string, cased bool) bool {
 	if cased {
 		return bytes.HasSuffix(v, []byte(text))
 	}
-	for {
-		if rest, ok := cutText(v, text, false); ok && len(rest) == 0 {
-			return true
-		}
-		if len(v) == 0 {
-			return false
-		}
-		_, n := utf8.DecodeRune(v)
-		v = v[n:]
-	}
+	return bytes.HasSuffix(appendFold(nil, v), appendFold(nil, []byte(text)))
 }
 
 // cutText cuts a text from the beginning of a value.

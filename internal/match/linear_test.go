@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/linear"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -37,10 +38,10 @@ func TestPredicatesTakeLinearTime(t *testing.T) {
 			Regexp: regexp.MustCompile(`(a*)*b|(a|aa)+c|x{50}y`),
 		},
 	}
-	shapes := [][3]string{
-		{"", "a", ""}, {"", "a", "b"}, {"/api/x", "/orders/", ""}, {"", "aab", ""}, {"", "1", ""},
-		{"10.", "0", ""}, {"", "1h", ""}, {"", "\xff", ""}, {"", "a ", "b"}, {"", "\u212a", "b"},
-		{"b", "ab", "c"},
+	shapes := []linear.Shape{
+		{Part: "a"}, {Part: "a", Suffix: "b"}, {Prefix: "/api/x", Part: "/orders/"}, {Part: "aab"},
+		{Part: "1"}, {Prefix: "10.", Part: "0"}, {Part: "1h"}, {Part: "\xff"},
+		{Part: "a ", Suffix: "b"}, {Part: "\u212a", Suffix: "b"}, {Prefix: "b", Part: "ab", Suffix: "c"},
 	}
 	for name, q := range queries {
 		ix, err := Compile([]rule.Query{q}, Options{Lists: findList})
@@ -49,32 +50,112 @@ func TestPredicatesTakeLinearTime(t *testing.T) {
 		}
 		id, _ := ix.Fields().ID("f")
 		m := ix.NewMatcher()
-		took := func(shape [3]string, size int) time.Duration {
-			text := shape[0] + strings.Repeat(shape[1], size/len(shape[1])) + shape[2]
+		law.Check(t, name, shapes, func(text string) {
 			log := oneField{id, decode.Value{Kind: decode.String, Text: []byte(text)}}
-			best := time.Duration(1 << 62)
-			for range 2 {
-				start := time.Now()
-				m.match(log, nil)
-				eval(q, log, findList)
-				best = min(best, time.Since(start))
+			m.match(log, nil)
+			eval(q, log, findList)
+		})
+	}
+}
+
+// Quadratic time is a second, so no machine is fast enough to pass the law wrongly.
+var law = linear.Law{Enough: 150 * time.Millisecond}
+
+// Two fields are compared in time in proportion to them, also where both are long lists.
+func TestComparisonsTakeLinearTime(t *testing.T) {
+	shapes := []linear.Shape{
+		{Prefix: "[", Part: "1,", Suffix: "2]"}, {Prefix: "[", Part: `"a",`, Suffix: `"b"]`},
+		{Prefix: "[", Part: `"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",`, Suffix: "0]"}, {Part: "a"},
+		{Prefix: "[", Part: "[", Suffix: "1]"}, {Prefix: `["`, Part: "a", Suffix: `"]`},
+	}
+	for _, op := range []rule.Op{
+		rule.OpEqual, rule.OpContains, rule.OpPrefix, rule.OpSuffix, rule.OpRange,
+	} {
+		for _, field := range []string{"f", rule.AnyField} {
+			q := &rule.Leaf{Field: field, Op: op, Other: "g"}
+			if op == rule.OpRange {
+				q.Text = ">"
 			}
-			return best
-		}
-		for _, shape := range shapes {
-			const size = 16 << 10
-			// A machine that is busy disturbs a measurement; a law that is broken fails them all.
-			var small, large time.Duration
-			for range 8 {
-				small, large = took(shape, size), took(shape, 4*size)
-				if large <= 6*small || large <= 150*time.Millisecond {
-					break
+			ix, err := Compile([]rule.Query{q}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, _ := ix.Fields().ID("f")
+			g, _ := ix.Fields().ID("g")
+			m := ix.NewMatcher()
+			law.Check(t, Describe(q), shapes, func(text string) {
+				log := twoFields{f, g, valueOf(text), valueOf(text + "b")}
+				if strings.HasPrefix(text, "[") {
+					log.second = valueOf(strings.Replace(text, "a", "b", -1))
 				}
-			}
-			if large > 6*small && large > 150*time.Millisecond {
-				t.Errorf("%s of %q: %v, and %v at four times the size", name, shape, small, large)
-			}
+				if got, want := len(m.match(log, nil)) == 1, eval(q, log, nil); got != want {
+					t.Fatalf("%s: %v, not %v", Describe(q), got, want)
+				}
+			})
 		}
+	}
+}
+
+// What lists of usual lengths are compared with is not cut; of long ones the rest is, and counted.
+func TestComparisonOfLongLists(t *testing.T) {
+	q := &rule.Leaf{Field: "f", Op: rule.OpEqual, Other: "g"}
+	ix, err := Compile([]rule.Query{q}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := ix.Fields().ID("f")
+	other, _ := ix.Fields().ID("g")
+	m := ix.NewMatcher()
+	f := func(n int, want bool) {
+		t.Helper()
+		list := func(c string) decode.Value {
+			return valueOf("[" + strings.Repeat(`"`+c+`",`, n) + `"same"]`)
+		}
+		log := twoFields{id, other, list("a"), list("b")}
+		if got := len(m.match(log, nil)) == 1; got != want || eval(q, log, nil) != want {
+			t.Errorf("lists of %d: got %v, want %v", n, got, want)
+		}
+	}
+	f(100, true)
+	f(5000, false)
+	m.Flush()
+	if cut := ix.Work().Cut; cut != 1 {
+		t.Errorf("%d comparisons were cut, want 1", cut)
+	}
+}
+
+func valueOf(text string) decode.Value {
+	if strings.HasPrefix(text, "[") {
+		return decode.Value{Kind: decode.Array, Text: []byte(text)}
+	}
+	return decode.Value{Kind: decode.String, Text: []byte(text)}
+}
+
+// twoFields is a log with the fields f and g.
+type twoFields struct {
+	f, g          decode.FieldID
+	first, second decode.Value
+}
+
+func (o twoFields) Value(id decode.FieldID) decode.Value {
+	switch id {
+	case o.f:
+		return o.first
+	case o.g:
+		return o.second
+	}
+	return decode.Value{}
+}
+
+func (o twoFields) Lookup(path string) decode.Value {
+	return map[string]decode.Value{"f": o.first, "g": o.second}[path]
+}
+
+func (twoFields) Severity() int { return 0 }
+
+func (o twoFields) EachValue(f func(decode.Value) bool) {
+	for _, v := range []decode.Value{o.first, o.second} {
+		v.Each(f)
 	}
 }
 

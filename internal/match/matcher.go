@@ -29,6 +29,8 @@ type Matcher struct {
 	scanAny    func(decode.Value) bool // scans a value of any field
 	asked      *predicate
 	answer     bool
+	comparison comparison // of two fields
+	otherText  []byte     // memory for its other value
 
 	tally
 }

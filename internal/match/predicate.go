@@ -212,12 +212,7 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		}
 		return hasFoldedWords(folded, p.pattern.words)
 	case predReference:
-		found := false
-		m.value(p.other.field, p.other.lookup).Each(func(o decode.Value) bool {
-			found = referenceHolds(p.leaf, v, o)
-			return !found
-		})
-		return found
+		return m.comparison.holds(v)
 	case predRegexp:
 		text, pattern := v.Text, p.pattern
 		if len(text) > pattern.bytes {
@@ -243,6 +238,14 @@ func (m *Matcher) ask(id int32) bool {
 		if !m.holds(id) {
 			return false
 		}
+	}
+	if p.kind == predReference {
+		o := m.value(p.other.field, p.other.lookup)
+		m.otherText = append(m.otherText[:0], o.Text...)
+		m.comparison.leaf = p.leaf
+		m.comparison.other = decode.Value{Kind: o.Kind, Text: m.otherText}
+		m.comparison.begin()
+		defer m.noteComparison()
 	}
 	if p.place.field == anyField {
 		m.asked, m.answer = p, false
