@@ -198,17 +198,18 @@ type joinEvent struct {
 	partial bool
 }
 
-// maxWaiting is how many records may wait for others; beyond them no event is waited for.
-const maxWaiting = 20_000
+// Records wait for others up to this number and size. Beyond them no event is waited for: lines of
+// one instant in many streams, or with times that stand still, would fill the memory.
+const (
+	maxWaiting      = 20_000
+	maxWaitingBytes = 16 << 20
+)
 
 // Join joins records of one partition, in their order, and returns the events in the order of their
 // first records. It uses only so many of the records that no event goes beyond them and none of
 // them can be continued by later ones; all of them if flush is set. To go on, call it with the
 // records that were not used and those that follow.
 func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used int) {
-	if len(records) > maxWaiting {
-		flush = true
-	}
 	j.lines = j.lines[:0]
 	var events []joinEvent
 	open := map[string]int{}
@@ -255,6 +256,9 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 				used = m[0]
 			}
 		}
+		if tooManyWait(records[used:]) {
+			used = len(records)
+		}
 	}
 	for i := range events {
 		if m := events[i].members; m[0] < used {
@@ -262,6 +266,14 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 		}
 	}
 	return out, used
+}
+
+func tooManyWait(records []models.Record) bool {
+	size := 0
+	for i := range records {
+		size += len(records[i].Value)
+	}
+	return len(records) > maxWaiting || size > maxWaitingBytes
 }
 
 // latest is the latest time of the records from one on.

@@ -211,3 +211,27 @@ func TestJoinBatches(t *testing.T) {
 		}
 	}
 }
+
+// A line of one stream waits for more of it as long as no time goes on, and those of another behind
+// it. They wait up to a size, and then no event is waited for.
+func TestWaitingLinesAreBounded(t *testing.T) {
+	f := func(n, size int, want bool) {
+		t.Helper()
+		records := make([]models.Record, n)
+		for i := range records {
+			records[i] = models.Record{
+				Offset: int64(i), Timestamp: time.UnixMilli(1777889480000),
+				Value: fmt.Appendf(nil, `{"log":"%s","stream":"s%d"}`,
+					strings.Repeat("a", size), min(i, 1)),
+			}
+		}
+		j := joinerOf(t, JoinConfig{Presets: []string{"java"}})
+		if _, used := j.Join(records, false); used < n != want {
+			t.Errorf("%d records of %d bytes: %d are used", n, size, used)
+		}
+	}
+	f(100, 100_000, true)
+	f(200, 100_000, false)
+	f(maxWaiting, 1, true)
+	f(maxWaiting+10, 1, false)
+}

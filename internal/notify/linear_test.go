@@ -13,9 +13,11 @@ import (
 const linearReceivers = `
 global: {smtp_smarthost: 'localhost:25', smtp_from: 'a@example.com'}
 route: {receiver: all, group_by: ['...']}
+templates: ['*.tmpl']
 receivers:
 - name: all
   slack_configs: [{api_url: 'http://localhost/slack', channel: '#alerts'}]
+  pushover_configs: [{user_key: u, token: t, title: '{{ template "own" . }}', message: '{{ template "own" . }}'}]
   msteams_configs: [{webhook_url: 'http://localhost/msteams'}]
   msteamsv2_configs: [{webhook_url: 'http://localhost/msteamsv2'}]
   discord_configs: [{webhook_url: 'http://localhost/discord'}]
@@ -29,6 +31,14 @@ receivers:
   rocketchat_configs: [{token: t, token_id: i, api_url: 'http://localhost/rocketchat/', channel: c}]
   jira_configs: [{api_url: 'http://localhost/jira', project: P, issue_type: Bug}]
 `
+
+// ownTemplate is one of a user, with the functions that Alertmanager has.
+const ownTemplate = `{{ define "own" }}{{ range .Alerts }}{{ range .Labels.SortedPairs }}
+{{ .Name | toUpper }}={{ .Value | title | trimSpace }} {{ reReplaceAll "(a*)*b|(<|>)+" "$0$0" .Value }}
+{{ if match "^(a|aa)+$" .Value }}x{{ end }}{{ urlquery .Value }}{{ html .Value }}{{ js .Value }}{{ end }}
+{{ range .Annotations.SortedPairs }}{{ .Value | toLower | safeHtml }}{{ printf "%q" .Value }}
+{{ toJson .Value }}{{ end }}{{ end }}
+{{ .CommonLabels.Values | join ", " }}{{ .CommonAnnotations.Remove (stringSlice "summary") }}{{ end }}`
 
 // A notification is made in time in proportion to what logs hold, for every kind of receiver, and
 // so is each escaper's text, which nothing has cut.
@@ -52,6 +62,10 @@ func TestNotificationsTakeLinearTime(t *testing.T) {
 	if err := os.WriteFile(file, []byte(linearReceivers), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	own := filepath.Join(filepath.Dir(file), "own.tmpl")
+	if err := os.WriteFile(own, []byte(ownTemplate), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p, err := newReceiverConfig(Options{AlertmanagerConfig: file}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +84,11 @@ func TestNotificationsTakeLinearTime(t *testing.T) {
 		})
 		if err != nil || len(list) == 0 {
 			t.Fatal(len(list), err)
+		}
+		for _, one := range list {
+			if one.Error != "" {
+				t.Fatal(one.Error)
+			}
 		}
 	}
 	few := make([]linear.Shape, 0, len(shapes))
