@@ -293,6 +293,8 @@ type hints struct {
 	specVersion, dataBase64                       jsonscan.Slot // CloudEvents
 	caller, ts, verbosity                         jsonscan.Slot // Kubernetes components
 	atFields                                      jsonscan.Slot // logstash v0
+	// objects that programs put the fields of a log into
+	containers                                    [11]jsonscan.Slot
 	shortTime, msg                                jsonscan.Slot // log15
 	arguments                                     jsonscan.Slot // logback
 	line                                          jsonscan.Slot // often the line of the source
@@ -307,7 +309,7 @@ type hints struct {
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
-	appName, priority jsonscan.Slot
+	appName, priority, facility jsonscan.Slot
 }
 
 // fieldPlan is a plan and what its slots mean for a decoder.
@@ -378,13 +380,14 @@ func (known *fieldPlan) extend(cfg Config, fields *Fields) *fieldPlan {
 	p.Parts = jsonscan.NewBitset(p.Slots)
 	h := &p.hints
 	for _, s := range []jsonscan.Slot{
-		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes,
-		h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
-		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields,
-		h.specVersion, h.resourceMap, h.detailType, h.logID,
+		h.structured, h.jsonPayload, h.protoPayload, h.event, h.parsed, h.processed, h.items,
+		h.specVersion, h.detailType, h.logID,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents,
 		h.payload, h.metrics,
 	} {
+		p.Parts.Set(s)
+	}
+	for _, s := range h.containers {
 		p.Parts.Set(s)
 	}
 	return p
@@ -537,7 +540,11 @@ func (p *fieldPlan) addHints() {
 	h.syslogTags = [4]jsonscan.Slot{
 		one("syslogtag"), one("syslog-tag"), one("syslogfacility"), one("syslogfacility-text"),
 	}
-	h.appName, h.priority = one("appname"), one("priority")
+	h.appName, h.priority, h.facility = one("appname"), one("priority"), one("facility")
+	h.containers = [...]jsonscan.Slot{
+		h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes,
+		h.properties, h.bigProperties, h.resources, h.attributes, h.resourceMap, h.atFields,
+	}
 	for _, object := range []string{
 		"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels",
 	} {

@@ -40,8 +40,12 @@ func (l *Log) findLevel() {
 		}
 	}
 	for i := len(l.over) - 1; i >= 0 && outer.weak(); i-- {
+		if i < l.parts && outer.explicit() {
+			break
+		}
 		if v, s := l.in(l.over[i]).level(); v.explicit() {
-			outer, at, priority = v, s, false
+			outer, at = v, s
+			priority = l.d.plan.scales[s] == scaleSyslog || l.over[i].Has.Has(l.d.plan.hints.facility)
 			break
 		}
 	}
@@ -89,7 +93,7 @@ func (l *Log) levelOfText() level {
 func (x layer) level() (level, jsonscan.Slot) {
 	last, at := x.lastLevel()
 	if last.severity > 0 || !last.explicit() || at == jsonscan.NoSlot || len(x.Doc) == 0 ||
-		x.Doc[0] != '{' || strings.HasPrefix(x.d.log.format, "otlp") {
+		x.Doc[0] != '{' || x.Extractor == x.d.log.root && strings.HasPrefix(x.d.log.format, "otlp") {
 		return last, at
 	}
 	name, found := x.d.plan.path(at), last
@@ -117,27 +121,59 @@ func (l *Log) isPriority(at jsonscan.Slot) bool {
 }
 
 // levelOfHead finds the level in the text of a message that has a head of its own: it begins with a
-// time, or with the level.
+// time, with the level, or with a name in brackets before it.
 func (l *Log) levelOfHead() level {
 	text := l.Value(FieldMessage).Text
-	if l.isAccess || len(text) < 4 || startsWithWord(text) || !mayName(text) {
+	if l.isAccess || len(text) < 4 || startsWithWord(text) {
+		return level{}
+	}
+	may := mayName(text) || mayMark(text)
+	if !may && text[0]-'0' > 9 { // a time may have a level in another language behind it
 		return level{}
 	}
 	h := l.lineHead()
-	if h.end == 0 {
-		start := 0
-		if text[0] == '[' || text[0] == '<' {
-			start = 1
-		}
-		end := start
-		for end < len(text) && end < 16 && isWord(text[end]) {
-			end++
-		}
-		if end-start < 3 || levelWord(text[start:end]).word == nil {
+	switch {
+	case h.end > 0:
+		if !may && !isUpper(wordAt(bytes.TrimLeft(text[h.end:], " "))) {
 			return level{}
 		}
+	case !may:
+		return level{}
+	case startsWithClock(text) || text[0] == '=' || namedLevel(text):
+	default:
+		return level{}
 	}
 	return headLevel(text, h)
+}
+
+// namedLevel reports whether a text begins with a level, perhaps in brackets or behind a word in
+// brackets.
+func namedLevel(text []byte) bool {
+	start := 0
+	if text[0] == '[' || text[0] == '<' {
+		if word := wordAt(text[1:min(len(text), 17)]); levelWord(word).word != nil {
+			return true
+		}
+		if start = bytes.IndexByte(text[:min(len(text), 40)], ']') + 1; start == 0 ||
+			bytes.IndexByte(bytes.TrimLeft(text[1:start], " "), ' ') >= 0 {
+			return false
+		}
+		for start < len(text) && text[start] == ' ' {
+			start++
+		}
+		word := wordAt(text[start:min(len(text), start+16)])
+		return isUpper(word) && levelWord(word).word != nil
+	}
+	return levelWord(wordAt(text[:min(len(text), 16)])).word != nil
+}
+
+// startsWithClock reports whether a text begins with a time of day, perhaps in brackets.
+func startsWithClock(text []byte) bool {
+	if text[0] == '[' || text[0] == '(' {
+		text = text[1:]
+	}
+	return len(text) > 8 && text[0]-'0' <= 2 && text[1]-'0' <= 9 && text[2] == ':' &&
+		text[3]-'0' <= 9 && text[4]-'0' <= 9 && text[5] == ':'
 }
 
 // startsWithWord reports whether a text begins with a word in lower case that belongs to no head of

@@ -11,7 +11,7 @@ import (
 // addLayers finds the objects that belong to the log besides its root.
 func (l *Log) addLayers() {
 	d := l.d
-	l.over, l.under, l.ownUnder = l.over[:0], l.under[:0], 0
+	l.over, l.under, l.ownUnder, l.parts = l.over[:0], l.under[:0], 0, 0
 	if d.resource != nil {
 		l.under = append(l.under, d.resource)
 	}
@@ -51,21 +51,12 @@ func (l *Log) addLayers() {
 // addParts adds the objects within the root that programs put their fields into.
 func (l *Log) addParts() {
 	x, h := l.root, &l.d.plan.hints
-	for _, s := range [...]jsonscan.Slot{
-		h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed,
-	} {
-		if x.Has.Has(s) && x.Spans[s].Kind == Object {
-			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
-		}
-	}
+	l.pushPayloads(x)
 	if x.Has.Has(h.event) && x.Spans[h.event].Kind == Object && l.in(x).isHEC() {
 		l.format = "hec"
 		l.pushOver(x.Doc[x.Spans[h.event].Start:x.Spans[h.event].End])
 	}
-	for _, s := range [...]jsonscan.Slot{
-		h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes,
-		h.properties, h.bigProperties, h.resources, h.attributes, h.resourceMap, h.atFields,
-	} {
+	for _, s := range h.containers {
 		if !x.Has.Has(s) {
 			continue
 		}
@@ -79,14 +70,7 @@ func (l *Log) addParts() {
 			}
 		}
 	}
-	if x.Has.Has(h.detailType) && x.Has.Has(h.detail) && x.Spans[h.detail].Kind == Object &&
-		l.pushOver(x.Doc[x.Spans[h.detail].Start:x.Spans[h.detail].End]) { // EventBridge
-		x = l.over[len(l.over)-1]
-	}
-	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object &&
-		!l.in(x).speaks() { // Auth0
-		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
-	}
+	x = l.pushDetail(x)
 	if x.Has.Has(h.specVersion) {
 		l.pushEvent(x)
 	}
@@ -96,6 +80,57 @@ func (l *Log) addParts() {
 	if x.Has.Has(h.ddtags) && x.Spans[h.ddtags].Kind == String && x.Has.Has(h.ddsource) {
 		l.pushTags(l.in(x).valueOf(x.Spans[h.ddtags]).Text)
 	}
+}
+
+// addPartsOf adds the objects within an object of the message, as addParts does those of the root.
+// What they say comes behind what the object says, and before the root.
+func (l *Log) addPartsOf(x *jsonscan.Extractor) {
+	if !x.Parts {
+		return
+	}
+	for _, s := range l.d.plan.hints.containers {
+		if x.Has.Has(s) && x.Spans[s].Kind == Object && len(l.over) < maxParts {
+			if l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End]) {
+				last := len(l.over) - 1
+				part := l.over[last]
+				copy(l.over[1:], l.over[:last])
+				l.over[0] = part
+				l.parts++
+			}
+		}
+	}
+	l.pushPayloads(x)
+	l.pushDetail(x)
+}
+
+// maxParts bounds the objects of a log that are read as parts of its message.
+const maxParts = 16
+
+// pushPayloads adds the objects within an object that are the log itself.
+func (l *Log) pushPayloads(x *jsonscan.Extractor) {
+	h := &l.d.plan.hints
+	for _, s := range [...]jsonscan.Slot{
+		h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed,
+	} {
+		if x.Has.Has(s) && x.Spans[s].Kind == Object {
+			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
+		}
+	}
+}
+
+// pushDetail adds the event within one of EventBridge, and that within one of Auth0. It returns the
+// layer that the envelope of the former has.
+func (l *Log) pushDetail(x *jsonscan.Extractor) *jsonscan.Extractor {
+	h := &l.d.plan.hints
+	if x.Has.Has(h.detailType) && x.Has.Has(h.detail) && x.Spans[h.detail].Kind == Object &&
+		l.pushOver(x.Doc[x.Spans[h.detail].Start:x.Spans[h.detail].End]) {
+		x = l.over[len(l.over)-1]
+	}
+	if x.Has.Has(h.logID) && x.Has.Has(h.data) && x.Spans[h.data].Kind == Object &&
+		!l.in(x).speaks() {
+		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
+	}
+	return x
 }
 
 // isHEC says whether an object is an event as Splunk's HTTP collector takes it.
@@ -244,12 +279,13 @@ func (l *Log) openMessage() {
 					return
 				}
 			}
+			l.addPartsOf(l.over[len(l.over)-1])
 		case s.Kind != String || s.End-s.Start < 5:
 			return
 		case d.set.pattern == nil && !opens(x.Doc[s.Start:s.End], s.Flags):
 			return
 		default:
-			n := len(l.over) + 1
+			n := len(l.over) - l.parts + 1
 			if n > maxLayers+3 {
 				return
 			}
@@ -259,9 +295,11 @@ func (l *Log) openMessage() {
 			}
 			keepsLine := false // the message of the new layer is the text again
 			if text[0] == '{' {
+				text = bytes.TrimRight(text, ",") // a line of an array
 				d.inner[n] = append(d.inner[n][:0], text...)
 				if l.pushOver(d.inner[n]) {
 					l.openExported(n, text)
+					l.addPartsOf(l.over[len(l.over)-1])
 					continue
 				}
 				var ok bool
@@ -324,7 +362,7 @@ func (x layer) speaks() bool {
 
 // of returns the rest of the message of a layer, from the log's object on.
 func (s *split) of(message []byte, layer int) []byte {
-	message = bytes.TrimSpace(message)
+	message = trim(message)
 	if layer != s.layer {
 		return message
 	}
@@ -373,9 +411,10 @@ func opens(t []byte, flags uint8) bool {
 			}
 			if t[4] == '-' { // CloudFront has an escaped tab, IIS an address behind the time
 				return t[10] == 'T' || t[10] == '\\' || t[10] == ' ' &&
-					(t[19] == ' ' && mayBeAddress(t[20:21]) || endsInPairs(t))
+					(t[19] == ' ' && (mayBeAddress(t[20:21]) || opensExtended(t[20:])) ||
+						endsInPairs(t))
 			}
-			return t[10] == '.' || t[2] == '/' && t[5] == '-' || // Squid; Snort
+			return t[10] == '.' || t[2] == '/' && (t[5] == '-' || t[10] == '-') || // Squid; Snort
 				t[4] == '/' && endsInPairs(t)
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
@@ -386,8 +425,15 @@ func opens(t []byte, flags uint8) bool {
 				return true
 			}
 		}
+		if t[1]-'A' < 26 && t[2]-'A' < 26 && opensBehindLevel(t) {
+			return true
+		}
 	}
-	i := bytes.IndexByte(t[:min(len(t), 40)], '=')
+	near := t[:min(len(t), 40)]
+	if i := bytes.IndexByte(near, '|'); i > 0 && near[i-1] == ' ' {
+		return true // Docker Compose, and columns of access logs
+	}
+	i := bytes.IndexByte(near, '=')
 	if i > 0 {
 		key := true
 		for _, c := range t[:i] {
@@ -402,6 +448,23 @@ func opens(t []byte, flags uint8) bool {
 	}
 	// an access log has quotes, LTSV has tabs: both are escaped
 	return flags&jsonscan.Escaped != 0 && opensEscaped(t)
+}
+
+// opensExtended reports whether a method, or the name of a site of IIS, stands behind the time of a
+// line in W3C's extended format.
+func opensExtended(t []byte) bool {
+	word, _, ok := bytes.Cut(t[:min(len(t), 10)], []byte(" "))
+	return ok && (isMethod(word) || bytes.HasPrefix(word, []byte("W3SVC")))
+}
+
+// opensBehindLevel reports whether a string begins with a level, behind which pairs or the request
+// of an access log may follow.
+func opensBehindLevel(t []byte) bool {
+	n := 3
+	for n < len(t) && n < 12 && t[n]-'A' < 26 {
+		n++
+	}
+	return levelWord(t[:n]).word != nil && (mayHavePairs(t) || endsInPairs(t))
 }
 
 // endsInPairs reports whether a string may be a line of text with pairs behind it.
@@ -451,7 +514,7 @@ var classes = func() (c [256]uint8) {
 	for b := '0'; b <= '9'; b++ {
 		c[b] = opensDigit
 	}
-	for _, b := range []byte("IWE") {
+	for _, b := range []byte("IWETV") {
 		c[b] = opensKlog
 	}
 	for _, b := range []byte("CLJFMASONDGPH:hgw") {
@@ -479,7 +542,7 @@ func opensWordFormat(t []byte) bool {
 	case 'H':
 		return string(t[:5]) == "HEAD "
 	case 'D':
-		return string(t[:4]) == "Dec " || string(t[:5]) == "DELET"
+		return string(t[:4]) == "Dec " || string(t[:5]) == "DELET" || jsonscan.Digits(t[1:5]) == 4
 	case 'O':
 		return string(t[:4]) == "Oct " || string(t[:5]) == "OPTIO"
 	case 'h', 'g', 'w': // a load balancer of AWS: http 2026-05-04T10:11:12Z

@@ -73,6 +73,7 @@ type Log struct {
 	root        *jsonscan.Extractor
 	over, under []*jsonscan.Extractor
 	ownUnder    int // number of layers in under that belong to the log itself
+	parts       int // number of layers at the start of over that are parts of those behind them
 
 	stamp  uint32 // of this log; a cached value with another stamp belongs to an older log
 	stamps []uint32
@@ -281,7 +282,8 @@ func (l *Log) platformFirst() []*jsonscan.Extractor {
 	}
 	order := append(l.d.order[:0], l.root)
 	order = append(order, l.under...)
-	order = append(order, l.over...)
+	order = append(order, l.over[l.parts:]...)
+	order = append(order, l.over[:l.parts]...)
 	l.d.order = order
 	return order
 }

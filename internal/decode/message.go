@@ -29,6 +29,12 @@ func (l *Log) findMessage() Value {
 				l.from[FieldMessage] = fromTemplate
 				return Value{String, t}
 			}
+			if l.isLine(x) { // its text is no message, but how it was shipped
+				if t, at := l.in(x).weakMessage(); len(t) > 0 {
+					l.note(FieldMessage, at)
+					return Value{String, t}
+				}
+			}
 			continue
 		}
 		if s.Kind == Object {
@@ -63,6 +69,11 @@ func (l *Log) findMessage() Value {
 		}
 	}
 	return Value{}
+}
+
+// isLine reports whether a layer is the object that was read from the message of another.
+func (l *Log) isLine(x *jsonscan.Extractor) bool {
+	return len(l.over) > 0 && x == l.over[len(l.over)-1]
 }
 
 // stackSummary is the line of a stack trace that says what happened: the first, and of Python's the

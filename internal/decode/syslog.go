@@ -455,7 +455,7 @@ func appendBare5424(dst, b []byte, n int) ([]byte, bool) {
 		}
 	}
 	app, pid, near := field[1], field[2], rest[:min(len(rest), 40)]
-	if !isHost(field[0]) || bytes.ContainsAny(app, ":[]{}=\"") || levelWord(app).word != nil ||
+	if !isHost(field[0]) || isNoHost(field[0]) || bytes.ContainsAny(app, ":[]{}=\"") || levelWord(app).word != nil ||
 		jsonscan.Digits(pid) != len(pid) && string(pid) != "-" ||
 		!bytes.HasPrefix(rest, []byte("- ")) &&
 			(len(rest) == 0 || rest[0] != '[' || bytes.IndexByte(near, '@') < 0) {

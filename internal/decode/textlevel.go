@@ -100,7 +100,9 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 			}
 		}
 		word := text[start:i]
-		if headOnly && !inHead && !setApart(text, start, i) {
+		if headOnly && !inHead && !setApart(text, start, i) &&
+			!(start > h.end && behindNames(text[h.end:start]) && (isUpper(word) ||
+				text[start-1] == '[' && i < len(text) && text[i] == ']')) {
 			continue
 		}
 		if (inHead || text[start-1] == '\n') && (word[0] >= 0x80 || word[0]-'A' < 26) {
@@ -484,9 +486,26 @@ func mayName(text []byte) bool {
 		case 'r', 'o', 'n', 't', 'i', 'b', 'g', 'e', 'a', 'v', 'c', 'l':
 			switch string([]byte{text[i-2] | 0x20, text[i-1] | 0x20, text[i] | 0x20}) {
 			case "err", "ero", "war", "wrn", "fat", "cri", "deb", "dbg", "ale", "eme", "pan", "tra",
-				"sev", "trc", "not", "fai", "ver", "fin":
+				"sev", "trc", "not", "fai", "ver", "fin", "ftl", "crt", "pnc", "suc", "vrb", "log":
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// mayMark is a quick check of whether a mark or letter near the start of a text may be its level.
+func mayMark(text []byte) bool {
+	if text[1] == ' ' && text[2] == '[' { // CUPS
+		return true
+	}
+	text = text[:min(len(text), nearHead)]
+	for i := 1; i+1 < len(text); i++ {
+		switch c := text[i]; {
+		case c-'A' >= 26 && c != '#' && c != '*' && c != '.' && c != '-':
+		case text[i-1] != ' ' && text[i-1] != '[':
+		case text[i+1] == ' ' || text[i+1] == '!' || text[i+1] == ']':
+			return true
 		}
 	}
 	return false
@@ -495,9 +514,28 @@ func mayName(text []byte) bool {
 // nearHead is the length of a time and what stands between it and the level.
 const nearHead = 32 + nearText
 
-// setApart reports whether a word stands before a colon, or between dashes or bars.
+// behindNames reports whether nothing but names and numbers stands between the time of a line and
+// its level, as of threads, hosts and processes: each has a byte within it that is no letter.
+func behindNames(t []byte) bool {
+	for len(t) > 0 {
+		word, rest, _ := bytes.Cut(t, []byte(" "))
+		t = rest
+		n := 0
+		for n < len(word) && word[n]|0x20-'a' < 26 {
+			n++
+		}
+		if n > 0 && n+1 >= len(word) {
+			return false
+		}
+	}
+	return true
+}
+
+// setApart reports whether a word stands before a colon, between dashes or bars, or in upper case
+// in brackets.
 func setApart(text []byte, start, end int) bool {
-	if end < len(text) && text[end] == ':' {
+	if end < len(text) && (text[end] == ':' ||
+		text[end] == ']' && text[start-1] == '[' && isUpper(text[start:end])) {
 		return true
 	}
 	mark := func(t []byte, at int) bool {

@@ -132,6 +132,7 @@ func (l *Log) widen() bool {
 		return false
 	}
 	l.over, l.under, l.ownUnder = l.over[:0], append(l.under[:0], d.resource, d.envelope), 0
+	l.parts = 0
 	l.wide, l.gathered, d.anywhere = w, true, w.anywhere
 	return true
 }
