@@ -436,6 +436,10 @@ func withoutPort(t []byte) []byte {
 // servers add: nginx's ingress the length and duration of the request, Traefik its duration.
 func (a *accessLine) tail(t []byte) {
 	a.size, t, _ = bytes.Cut(t, []byte(" "))
+	if word, _, ok := bytes.Cut(t, []byte(" \"")); ok && bytes.IndexByte(word, '.') > 0 &&
+		isDecimal(word) { // $request_time of nginx before the referer
+		a.duration, a.unit, t = word, time.Second, t[len(word)+1:]
+	}
 	for _, to := range [...]*[]byte{&a.referer, &a.agent} {
 		if len(t) == 0 || t[0] != '"' {
 			break
@@ -470,6 +474,14 @@ func (a *accessLine) tail(t []byte) {
 	case n >= 1 && bytes.IndexByte(fields[0], '.') > 0 && isDecimal(fields[0]):
 		// $request_time of nginx, Rack
 		a.duration, a.unit = fields[0], time.Second
+	case a.unit == 0:
+		for _, field := range fields {
+			key, value, _ := bytes.Cut(field, []byte("="))
+			value = bytes.Trim(value, `"`)
+			if (string(key) == "rt" || string(key) == "request_time") && isDecimal(value) {
+				a.duration, a.unit = value, time.Second
+			}
+		}
 	}
 }
 
@@ -482,12 +494,14 @@ func isDecimal(t []byte) bool {
 //
 //	UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"
 func (a *accessLine) envoy(rest []byte) bool {
-	fields := bytes.Fields(rest[:min(len(rest), 200)])
+	var quoted [4][]byte // client, agent, ID of the request, host
+	near := rest[:min(len(rest), 400)]
+	fields := bytes.Fields(near)
 	if len(fields) == 0 {
 		return true
 	}
 	a.flags = fields[0]
-	for i := 1; i+2 < len(fields) && i < 4; i++ { // details of the answer may come first
+	for i := 1; i+2 < len(fields) && i < 6; i++ { // details of the answer may come first
 		if jsonscan.Digits(fields[i]) == len(fields[i]) &&
 			jsonscan.Digits(fields[i+1]) == len(fields[i+1]) &&
 			jsonscan.Digits(fields[i+2]) == len(fields[i+2]) {
@@ -495,6 +509,27 @@ func (a *accessLine) envoy(rest []byte) bool {
 			break
 		}
 	}
+	if a.unit == 0 {
+		return true
+	}
+	// the duration is followed by that of the upstream, and by texts in quotes
+	at := bytes.Index(near, append(append([]byte(" "), a.duration...), ' '))
+	for i := range quoted {
+		open := bytes.IndexByte(near[max(at, 0):], '"')
+		if open < 0 {
+			return true
+		}
+		at = max(at, 0) + open
+		end := quoteEnd(near, at+1)
+		if end < 0 {
+			return true
+		}
+		quoted[i], at = near[at+1:end], end+1
+	}
+	if client, _, _ := bytes.Cut(quoted[0], []byte(",")); isAddress(client) {
+		a.client, a.forwarded = client, quoted[0]
+	}
+	a.agent, a.vhost = quoted[1], quoted[3]
 	return true
 }
 
@@ -611,6 +646,10 @@ func (a *accessLine) framework(b []byte, quote int) bool {
 	}
 	a.request(b[quote+1 : end])
 	size, tail, _ := bytes.Cut(rest, []byte(" "))
+	if len(tail) > 1 && (tail[0] == '"' || bytes.Contains(tail[:min(len(tail), 24)], []byte(` "`))) {
+		a.tail(rest) // Actix, APISIX
+		return true
+	}
 	if jsonscan.Digits(size) == len(size) {
 		a.size = size
 	} else if isDecimal(size) { // Granian's milliseconds

@@ -18,7 +18,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
 		"error.message", "err.message", "fields.message", "fields.value", "displayMessage", "logEvent.message",
-		"info.msg", "content",
+		"info.msg", "content", "LogMessage",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace",
@@ -61,7 +61,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "@source_host", "agent.hostname",
 		"beat.hostname", "winlog.computer_name", "Computer", "hostIdentifier",
 		"labels.compute.googleapis.com/resource_name", "agent.name", "hostName", "tags.hostname",
-		"tags.host", "_logMeta.hostname", "machineName", "MachineName", "fromhost",
+		"tags.host", "_logMeta.hostname", "machineName", "MachineName", "fromhost", "syslog.hostname",
 	},
 	FieldTraceID: {
 		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id",
@@ -110,7 +110,7 @@ var timeCandidates = []string{
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
 	"query_timestamp", "EventTimestampMs", "system_time", "requestTimeEpoch",
 	"date_create", "metadata.eventCreationTime", "metadata.timestamp",
-	"written_at",
+	"written_at", "syslog.timestamp", "reqTimeSec",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -159,6 +159,7 @@ var levelCandidates = []levelCandidate{
 	{"_logMeta.logLevelName", scaleAny}, {"@fields.levelname", scaleAny},
 	{"@fields.level", scaleAny},
 	{"monolog_level", scaleAny}, {"log_level.name", scaleAny},
+	{"syslog.severity", scaleSyslog}, {"sev", scaleAny},
 }
 
 // weakLevels are paths at which other things than levels stand more often: only a word or number
@@ -196,7 +197,8 @@ var commonFields = map[string][]string{
 		"response.status_code", "response.statusCode", "response.status", "res.statusCode",
 		"res.status", "status_code", "statusCode", "sc-status", "status",
 		"DownstreamStatus", "OriginStatus", "elb_status_code", "response_code", "responseCode",
-		"response_status", "EdgeResponseStatus",
+		"response_status", "EdgeResponseStatus", "httpStatus", "http_response.status",
+		"http.response.statusCode", "responseStatus.code", "ScStatus",
 	},
 	"path": {
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
@@ -204,13 +206,14 @@ var commonFields = map[string][]string{
 		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
 		"httpRequest.requestPath", "httpRequest.uri", "httpRequest.requestUrl",
 		"http.request.url", "requestPath", "RequestPath", "req_path",
-		"ClientRequestURI", "resourcePath",
+		"ClientRequestURI", "resourcePath", "http_request.path", "requestURI", "requestUri",
+		"http.request.uri", "reqPath", "CsUriStem", "URI",
 	},
 	"method": {
 		"method", "http.request.method", "http.method", "request.method", "req.method",
 		"request_method", "http_method", "httpRequest.requestMethod", "cs-method",
 		"http.http_method", "verb", "requestMethod", "httpMethod", "httpRequest.httpMethod",
-		"RequestMethod", "ClientRequestMethod",
+		"RequestMethod", "ClientRequestMethod", "http_request.method", "reqMethod", "CsMethod",
 	},
 	"exception.class": {
 		"exception.class", "exception.type", "exception.exception_class", "exception_class",
@@ -237,12 +240,15 @@ var commonFields = map[string][]string{
 		"requestMetadata.callerIp", "protoPayload.requestMetadata.callerIp", "callerIpAddress",
 		"ip_client", "fwd", "sourceIp",
 		"winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp", "ip",
+		"srcip", "srcIP", "SrcIP", "clientIP", "clientIp", "client_addr", "remoteIp", "remotehost",
+		"ipAddress", "sourceIPs", "http_request.remote", "http.request.remoteaddr", "remoteAddr",
+		"cliIP", "CIp", "peername", "attr.remote", "source-address", "source_address", "SRC",
 	},
 	"duration_ms": {
 		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",
 		"durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms",
 		"latencyMs", "response_time_ms",
-		"responseTimeMs", "responseLatency",
+		"responseTimeMs", "responseLatency", "time_ms", "attr.durationMillis", "turnAroundTimeMSec",
 	},
 }
 
@@ -293,9 +299,13 @@ type hints struct {
 	specVersion, dataBase64                       jsonscan.Slot // CloudEvents
 	caller, ts, verbosity                         jsonscan.Slot // Kubernetes components
 	atFields                                      jsonscan.Slot // logstash v0
+
+	spans [7]jsonscan.Slot // texts with a unit
 	// objects that programs put the fields of a log into
-	containers                                    [11]jsonscan.Slot
+	containers [11]jsonscan.Slot
+
 	shortTime, msg                                jsonscan.Slot // log15
+	loggingPod, recordObject                      jsonscan.Slot // CloudNativePG
 	arguments                                     jsonscan.Slot // logback
 	line                                          jsonscan.Slot // often the line of the source
 	fullMessage, text, reason, exception          jsonscan.Slot
@@ -381,7 +391,7 @@ func (known *fieldPlan) extend(cfg Config, fields *Fields) *fieldPlan {
 	h := &p.hints
 	for _, s := range []jsonscan.Slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.event, h.parsed, h.processed, h.items,
-		h.specVersion, h.detailType, h.logID,
+		h.specVersion, h.detailType, h.logID, h.loggingPod,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents,
 		h.payload, h.metrics,
 	} {
@@ -522,10 +532,15 @@ func (p *fieldPlan) addHints() {
 	h.caller, h.ts, h.verbosity = one("caller"), one("ts"), one("v")
 	h.atFields = one("@fields")
 	h.shortTime, h.msg = one("t"), one("msg")
+	h.loggingPod, h.recordObject = one("logging_pod"), one("record")
 	h.fullMessage, h.text, h.reason, h.exception = one("full_message"), one("text"), one("reason"),
 		one("exception")
 	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"),
 		one("Duration"), one("RequestMethod")
+	h.spans = [...]jsonscan.Slot{
+		h.duration, one("latency"), one("took"), one("elapsed"), one("http.response.duration"),
+		nested("httpRequest.latency"), one("response_time"),
+	}
 	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"),
 		one("latency"), one("remote_ip")
 	h.arguments, h.line = one("arguments"), one("line")

@@ -45,7 +45,8 @@ func (l *Log) findLevel() {
 		}
 		if v, s := l.in(l.over[i]).level(); v.explicit() {
 			outer, at = v, s
-			priority = l.d.plan.scales[s] == scaleSyslog || l.over[i].Has.Has(l.d.plan.hints.facility)
+			priority = l.d.plan.scales[s] == scaleSyslog ||
+				l.over[i].Has.Has(l.d.plan.hints.facility)
 			break
 		}
 	}
@@ -167,8 +168,13 @@ func namedLevel(text []byte) bool {
 	return levelWord(wordAt(text[:min(len(text), 16)])).word != nil
 }
 
-// startsWithClock reports whether a text begins with a time of day, perhaps in brackets.
+// startsWithClock reports whether a text begins with a time of day, perhaps in brackets: 10:11:12
+// or 9:11AM.
 func startsWithClock(text []byte) bool {
+	if n := jsonscan.Digits(text[:min(len(text), 3)]); n > 0 && n < 3 && len(text) > n+6 &&
+		text[n] == ':' && text[n+4] == 'M' && text[n+5] == ' ' {
+		return true
+	}
 	if text[0] == '[' || text[0] == '(' {
 		text = text[1:]
 	}

@@ -204,6 +204,9 @@ func skipToken(t []byte, i, limit int) int {
 	case end < limit && t[end] == '/' && isUpper(word): // ERROR/MainProcess
 		return 0
 	}
+	if len(word) > 9 && len(word) < 18 && word[8] == '.' && isHex(word[:8]) && isHex(word[9:]) {
+		return end // the ID of a session of PostgreSQL
+	}
 	if rest := t[end:]; bytes.HasPrefix(rest, []byte(" REPORT====")) { // Erlang
 		return end + len(" REPORT====")
 	}

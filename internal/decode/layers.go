@@ -12,6 +12,7 @@ import (
 func (l *Log) addLayers() {
 	d := l.d
 	l.over, l.under, l.ownUnder, l.parts = l.over[:0], l.under[:0], 0, 0
+	l.textPart = false
 	if d.resource != nil {
 		l.under = append(l.under, d.resource)
 	}
@@ -64,7 +65,8 @@ func (l *Log) addParts() {
 		case Object:
 			l.pushUnder(x.Doc[v.Start:v.End])
 		case String: // Azure writes properties as a string of JSON
-			if v.End > v.Start && x.Doc[v.Start] == '{' {
+			if v.End > v.Start && x.Doc[v.Start] == '{' && !l.textPart {
+				l.textPart = true
 				l.d.inner[0] = jsonscan.AppendText(l.d.inner[0][:0], x.Doc[v.Start:v.End], v.Flags)
 				l.pushUnder(l.d.inner[0])
 			}
@@ -88,15 +90,24 @@ func (l *Log) addPartsOf(x *jsonscan.Extractor) {
 	if !x.Parts {
 		return
 	}
-	for _, s := range l.d.plan.hints.containers {
-		if x.Has.Has(s) && x.Spans[s].Kind == Object && len(l.over) < maxParts {
-			if l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End]) {
-				last := len(l.over) - 1
-				part := l.over[last]
-				copy(l.over[1:], l.over[:last])
-				l.over[0] = part
-				l.parts++
-			}
+	for _, at := range l.d.plan.hints.containers {
+		if !x.Has.Has(at) || len(l.over) >= maxParts {
+			continue
+		}
+		s := x.Spans[at]
+		doc := x.Doc[s.Start:s.End]
+		if s.Kind == String && len(doc) > 0 && doc[0] == '{' && !l.textPart { // of Azure
+			l.textPart = true
+			l.d.inner[0] = jsonscan.AppendText(l.d.inner[0][:0], doc, s.Flags)
+			doc = l.d.inner[0]
+		} else if s.Kind != Object {
+			continue
+		}
+		if last := len(l.over); l.pushOver(doc) {
+			part := l.over[last]
+			copy(l.over[1:], l.over[:last])
+			l.over[0] = part
+			l.parts++
 		}
 	}
 	l.pushPayloads(x)
@@ -115,6 +126,11 @@ func (l *Log) pushPayloads(x *jsonscan.Extractor) {
 		if x.Has.Has(s) && x.Spans[s].Kind == Object {
 			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
 		}
+	}
+	// {"msg":"record","record":{"error_severity":"ERROR"},"logging_pod":"db-1"} of CloudNativePG
+	if s := x.Spans[h.recordObject]; x.Has.Has(h.loggingPod) && x.Has.Has(h.recordObject) &&
+		s.Kind == Object {
+		l.pushOver(x.Doc[s.Start:s.End])
 	}
 }
 

@@ -72,8 +72,9 @@ type Log struct {
 
 	root        *jsonscan.Extractor
 	over, under []*jsonscan.Extractor
-	ownUnder    int // number of layers in under that belong to the log itself
-	parts       int // number of layers at the start of over that are parts of those behind them
+	ownUnder    int  // number of layers in under that belong to the log itself
+	parts       int  // number of layers at the start of over that are parts of those behind them
+	textPart    bool // a part was a text of JSON, which has its own memory
 
 	stamp  uint32 // of this log; a cached value with another stamp belongs to an older log
 	stamps []uint32

@@ -34,6 +34,9 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			i++
 		}
 		key := b[begin:i]
+		if pairs == 0 && len(key) > 2 && key[0] == '[' { // [WAN_IN-default-D]IN=eth0 of a firewall
+			key = key[bytes.IndexByte(key, ']')+1:]
+		}
 		switch {
 		case i >= len(b) || b[i] != '=':
 			if pairs == 0 && !held {

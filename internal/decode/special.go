@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -384,7 +385,8 @@ func (l *Log) envelopeless() bool {
 	return l.d.envelope == nil && l.d.resource == nil
 }
 
-// secondsAsMillis is the duration of a request that Caddy, or Traefik in nanoseconds, has logged.
+// secondsAsMillis is the duration of a request that Caddy, or Traefik in nanoseconds, has logged,
+// or one that is a text with its unit: 17.1ms.
 func (l *Log) secondsAsMillis() []byte {
 	h := &l.d.plan.hints
 	for _, x := range l.applicationFirst() {
@@ -405,6 +407,24 @@ func (l *Log) secondsAsMillis() []byte {
 			}
 			return l.d.keep(func(b []byte) []byte {
 				return strconv.AppendFloat(b, f*d.factor, 'f', -1, 64)
+			})
+		}
+	}
+	for _, x := range l.applicationFirst() {
+		for _, at := range h.spans {
+			if !x.Has.Has(at) || x.Spans[at].Kind != String {
+				continue
+			}
+			t := l.in(x).scalar(x.Spans[at]).Text
+			if len(t) < 2 || len(t) > 32 || t[0]-'0' > 9 || t[len(t)-1] != 's' {
+				continue
+			}
+			d, err := time.ParseDuration(string(bytes.ReplaceAll(t, []byte(" "), nil)))
+			if err != nil {
+				continue
+			}
+			return l.d.keep(func(b []byte) []byte {
+				return strconv.AppendFloat(b, float64(d)/1e6, 'f', -1, 64)
 			})
 		}
 	}

@@ -180,9 +180,17 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 		b = b[n+2:]
 	}
 	b = bytes.TrimLeft(b, " *")
+	if len(b) > 1 && b[0] == ':' && b[1] == ' ' { // Cisco's Nexus
+		b = b[2:]
+	}
 	n := last.length(b)
 	if n == 0 {
 		_, n = clock{record: earliest}.prefix(b)
+	}
+	origin := false
+	if n == 0 {
+		h.host, b, n = cutOrigin(b)
+		origin = n > 0
 	}
 	if n > 0 {
 		n = lateYearOf(b, n)
@@ -195,7 +203,9 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) &&
 			(followsHost(rest) || startsColumns(rest) && !isNoHost(host) ||
 				isIPv4(host) && len(rest) > 0 && rest[0] != '-') {
-			h.host, b = host, rest
+			if h.host, b = host, rest; startsMnemonic(b) {
+				b = b[bytes.IndexByte(b, '%'):]
+			}
 		}
 		if out, ok := appendMeraki(dst, b, priority, h); ok {
 			return out, "syslog3164", true
@@ -211,7 +221,41 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 	}
 	dst = append(appendName(dst, "level"), h.level...)
 	dst = strconv.AppendInt(appendName(dst, "facility"), int64(priority>>3), 10)
+	if origin && len(b) > 0 && b[0] == '%' { // the mnemonic is no program
+		dst = appendBytes(appendKnown(dst, "timestamp", h.time), "host", h.host)
+		return appendKnown(dst, "message", b), name, true
+	}
 	return appendTagged(dst, b, h), name, true
+}
+
+// cutOrigin cuts the name of the device, and of the node within it, off the time and text behind
+// them, as Cisco's IOS and IOS XR write them; n is the length of the time, 0 for none.
+//
+//	router-1: May  4 10:11:12.345 UTC: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down
+//	router-1 RP/0/RP0/CPU0:May  4 10:11:12.345 UTC: ifmgr[123]: %PKT_INFRA-LINK-3-UPDOWN : failed
+func cutOrigin(b []byte) (host, rest []byte, n int) {
+	end := bytes.IndexByte(b[:min(len(b), 80)], ':')
+	if end <= 0 {
+		return nil, b, 0
+	}
+	rest = bytes.TrimLeft(b[end+1:], " *.")
+	if _, n = (clock{record: earliest}).prefix(rest); n == 0 || n >= len(rest) || rest[n] != ':' {
+		return nil, b, 0
+	}
+	host, node, two := bytes.Cut(b[:end], []byte(" "))
+	if !two && bytes.IndexByte(host, '/') > 0 {
+		host, node = nil, host
+	}
+	if host != nil && !isHost(host) || two && bytes.IndexByte(node, '/') < 0 {
+		return nil, b, 0
+	}
+	return host, rest, n
+}
+
+// startsMnemonic reports whether a text begins with the mnemonic of a message of Cisco's, perhaps
+// behind a colon.
+func startsMnemonic(t []byte) bool {
+	return len(bytes.TrimLeft(t[:min(len(t), 3)], ": ")) > 0 && bytes.TrimLeft(t, ": ")[0] == '%'
 }
 
 // followsHost reports whether what stands behind a word shows that the word is a host: a tag, an
@@ -226,6 +270,12 @@ func followsHost(rest []byte) bool {
 		return true
 	case '\t': // a line of a stack trace, as Logback sends each by itself
 		return true
+	}
+	if startsMnemonic(rest) {
+		return true
+	}
+	if n := bytes.IndexAny(rest[:min(len(rest), 40)], " \t"); n > 0 && rest[n] == '\t' {
+		return true // the columns of Snare
 	}
 	if _, _, _, ok := cutTag(rest); ok {
 		return true
@@ -399,6 +449,9 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	if len(b) < 20 {
 		return dst, "", false
 	}
+	if b[0] == '[' || b[0] == '1' && jsonscan.Digits(b[:11]) == 10 {
+		return appendJournal(dst, b)
+	}
 	old := startsMonth(b)
 	iso := !old && b[0]-'0' <= 9 && b[4] == '-' && (b[10] == 'T' || b[10] == ' ' && isColored(b))
 	if !old && !iso && (weekday(b) != 3 || len(b) < 30 || b[3] != ' ' || b[4]-'0' > 9) {
@@ -435,9 +488,47 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 			return dst, "", false
 		}
 		h.host, text = nil, rest
+	} else if out, ok := appendInner(dst, text, h); ok {
+		if text[0] == 'L' {
+			return out, "leef", true
+		}
+		return out, "cef", true
 	} else {
 		dst = appendBytes(dst, "level", word)
 	}
+	return appendTagged(dst, text, h), "syslog3164", true
+}
+
+// appendJournal rewrites a line as journalctl prints it with seconds since 1970, or since the
+// machine was started, perhaps with those since the line before. The latter are no time.
+//
+//	1777889472.345678 mymachine su[230]: failed
+//	[12345.678901] mymachine su[230]: failed
+func appendJournal(dst, b []byte) ([]byte, string, bool) {
+	var h header
+	at, _, ok := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
+	var rest []byte
+	if b[0] == '[' {
+		end := bytes.IndexByte(b[:min(len(b), 64)], ']')
+		if end < 0 || end+2 > len(b) || b[end+1] != ' ' {
+			return dst, "", false
+		}
+		at, rest, _ = bytes.Cut(bytes.TrimLeft(b[1:end], " "), []byte(" "))
+		if ok = len(rest) == 0 || rest[0] == '<'; ok {
+			rest = b[end+2:]
+		}
+	} else {
+		h.time, rest = at, b[min(len(at)+1, len(b)):]
+	}
+	if !ok || !isDecimal(at) || bytes.IndexByte(at, '.') < 0 {
+		return dst, "", false
+	}
+	host, text, ok := bytes.Cut(rest, []byte(" "))
+	tag, pid, _, tagged := cutTag(text)
+	if !ok || !tagged || !isHost(host) || !isProcess(text, tag, pid) && string(tag) != "kernel" {
+		return dst, "", false
+	}
+	h.host = host
 	return appendTagged(dst, text, h), "syslog3164", true
 }
 

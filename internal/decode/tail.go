@@ -33,7 +33,11 @@ func mayHaveTail(b []byte) bool {
 	if n := bytes.IndexByte(b, '\n'); n >= 0 {
 		return n > 4 && mayHaveTail(bytes.TrimRight(b[:n], "\r"))
 	}
-	return bytes.IndexByte(b, '=') > 0 || b[n-1] == '}' && (bytes.Contains(b, []byte(`{"`)) ||
+	if bytes.IndexByte(b, '=') > 0 {
+		return true
+	}
+	object := b[n-1] == '}' || b[n-1] == ']' && b[n-2] == '['
+	return object && (bytes.Contains(b, []byte(`{"`)) ||
 		bytes.Contains(b, []byte(`{\"`))) // as it is written in JSON
 }
 
@@ -49,7 +53,7 @@ func appendTail(dst, b []byte) ([]byte, bool) {
 	if n := bytes.IndexByte(line, '\n'); n >= 0 {
 		line = bytes.TrimRight(line[:n], "\r")
 	}
-	if len(line) > smallValue {
+	if len(line) > smallValue || line[0] == '<' && line[len(line)-1] == '>' {
 		return dst, false
 	}
 	if bytes.IndexByte(b, 0x1b) >= 0 {
@@ -74,12 +78,21 @@ func hasHead(line []byte) bool {
 	if h := (clock{record: earliest}).headOf(line); h.end > 0 || clockEnd(line) > 0 {
 		return true
 	}
-	word := wordAt(bytes.TrimLeft(line[:min(len(line), 20)], "[<("))
-	return levelWord(word).word != nil
+	near := line[:min(len(line), 32)]
+	if word := wordAt(bytes.TrimLeft(near, "[<(")); levelWord(word).word != nil {
+		return true
+	}
+	_, rest, _ := bytes.Cut(near, []byte(" ")) // 8:04AM ERR, [10:11:12] ERROR:
+	word := wordAt(rest)
+	return len(word) > 2 && (near[0]-'0' <= 9 || near[0] == '[') && isUpper(word) &&
+		levelWord(word).word != nil
 }
 
-// appendTailObject appends the members of an object that a line ends with, and returns how many.
+// appendTailObject appends the members of the object that a line ends with, or of several, as
+// Monolog writes the context and what its processors add, and returns how many. Behind the last one
+// an empty list may stand, which is PHP's empty object.
 func appendTailObject(dst, line []byte) ([]byte, int) {
+	line = bytes.TrimSuffix(bytes.TrimRight(line, " "), []byte(" []"))
 	if line[len(line)-1] != '}' {
 		return dst, 0
 	}
@@ -87,19 +100,26 @@ func appendTailObject(dst, line []byte) ([]byte, int) {
 	if at < 1 || line[at-1] != '\t' && line[at-1] != ' ' {
 		return dst, 0
 	}
-	object, members := line[at:], 0
-	if end, v := jsonscan.ScanValue(object, 0); end != len(object) || v.Kind != Object ||
-		!jsonscan.Valid(object) {
-		return dst, 0
-	}
-	jsonscan.Members(object, func(key []byte, flags uint8, v jsonscan.Span) bool {
-		if flags == 0 && len(key) > 0 {
-			dst = appendKey(dst, string(tailNames.of(key)))
-			dst = appendSpan(dst, object, v)
-			members++
+	size, members := len(dst), 0
+	for rest := line[at:]; len(rest) > 0; {
+		end, v := jsonscan.ScanValue(rest, 0)
+		if end < 0 || v.Kind != Object || !jsonscan.Valid(rest[:end]) {
+			return dst[:size], 0
 		}
-		return members < maxTail
-	})
+		object := rest[:end]
+		jsonscan.Members(object, func(key []byte, flags uint8, v jsonscan.Span) bool {
+			if flags == 0 && len(key) > 0 {
+				dst = appendKey(dst, string(tailNames.of(key)))
+				dst = appendSpan(dst, object, v)
+				members++
+			}
+			return members < maxTail
+		})
+		rest = bytes.TrimLeft(rest[end:], " ")
+		if members >= maxTail {
+			break
+		}
+	}
 	return dst, members
 }
 
@@ -132,8 +152,23 @@ func appendTailPairs(dst, line []byte) ([]byte, int) {
 	return dst[:size], 0
 }
 
+// betweenTabs reports whether each pair of some has a tab behind it, so values have blanks, as in
+// the audit log of HDFS.
+func betweenTabs(t []byte) bool {
+	_, rest, ok := bytes.Cut(t, []byte("\t"))
+	for ok {
+		var pair []byte
+		pair, rest, ok = bytes.Cut(rest, []byte("\t"))
+		if n := bytes.IndexByte(pair, '='); n <= 0 || bytes.IndexByte(pair[:n], ' ') >= 0 {
+			return false
+		}
+	}
+	return bytes.IndexByte(t, '\t') > 0
+}
+
 // appendPairsFrom appends the pairs that begin at b[i], and returns the index behind the last.
 func appendPairsFrom(dst, b []byte, i int) (out []byte, pairs, end int) {
+	tabs := betweenTabs(b[i:])
 	for pairs = 0; pairs < maxTail; pairs++ {
 		start := i
 		for i < len(b) && isTailKey(b[i]) {
@@ -144,6 +179,11 @@ func appendPairsFrom(dst, b []byte, i int) (out []byte, pairs, end int) {
 		}
 		key := b[start:i]
 		stop := tailValue(b, i+1)
+		if tabs {
+			if stop = i + 1 + bytes.IndexByte(b[i+1:], '\t'); stop == i {
+				stop = len(b)
+			}
+		}
 		if stop < 0 {
 			return dst, pairs, i + 1
 		}

@@ -96,7 +96,7 @@ var byFirst = func() (sets [256]formatSet) {
 			sets[c] |= 1 << f
 		}
 	}
-	add(formatSyslog, "<0123456789ADFJMNOSTW") // a priority, a date, a month, a day of the week
+	add(formatSyslog, "<[0123456789ADFJMNOSTW") // a priority, a date, a month, a day of the week
 	add(formatCEF, "C")
 	add(formatLEEF, "L")
 	add(formatCRI, "0123456789")

@@ -50,6 +50,9 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := nagiosLevel(text[h.end:]); l.word != nil {
 		return l
 	}
+	if l := sqlServerLevel(text, h); l.word != nil {
+		return l
+	}
 	if len(text) > 12 && (text[0] == '[' && text[1]-'0' <= 9 || text[8] == '@') {
 		if l := ircLevel(text); l.word != nil {
 			return l
@@ -235,6 +238,30 @@ func nagiosLevel(t []byte) level {
 		return levelCritical
 	}
 	return level{}
+}
+
+// sqlServerLevel is the level of an error of Microsoft's SQL Server, which has a severity: up to 10
+// it is information, from 20 on the connection or the server has ended.
+//
+//	2026-05-04 10:11:12.34 Logon       Error: 18456, Severity: 14, State: 8.
+func sqlServerLevel(text []byte, h head) level {
+	if h.end < 19 || h.end+13 > len(text) {
+		return level{}
+	}
+	if !bytes.Contains(text[h.end:min(len(text), h.end+20)], []byte(" Error: ")) {
+		return level{}
+	}
+	_, rest, ok := bytes.Cut(text[h.end:min(len(text), h.end+nearText)], []byte(", Severity: "))
+	n := jsonscan.Digits(rest[:min(len(rest), 2)])
+	switch severity := number(rest[:n]); {
+	case !ok || n == 0:
+		return level{}
+	case severity <= 10:
+		return levelInfo
+	case severity >= 20:
+		return levelFatal
+	}
+	return levelError
 }
 
 // clockEnd returns the index behind a time of day at the start of a text, 0 for none.
@@ -827,10 +854,22 @@ func columnLetter(rest []byte) level {
 			return levelDebug
 		}
 		return levelLetter(f[2][0])
-	case len(f[1]) == 3 && f[1][0] == '[' && f[1][2] == ']' && bytes.HasSuffix(f[0], []byte("()")):
+	case isBracketed(f[1]) && (bytes.HasSuffix(f[0], []byte("()")) || isLabel(f[0])):
 		return levelLetter(f[1][1])
+	case isBracketed(f[0]): // [E] [main.go:12] of Beego
+		return levelLetter(f[0][1])
+	}
+	for _, mark := range f { // main/103/init.lua F> of Tarantool
+		if len(mark) == 2 && mark[1] == '>' {
+			return androidLetter(mark[0])
+		}
 	}
 	return level{}
+}
+
+// isBracketed reports whether a word is a letter in brackets.
+func isBracketed(word []byte) bool {
+	return len(word) == 3 && word[0] == '[' && word[2] == ']'
 }
 
 func androidLetter(c byte) level {

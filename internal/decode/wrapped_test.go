@@ -75,13 +75,15 @@ func TestProgramsWrapped(t *testing.T) {
 				t.Fatal(err)
 			}
 			rec := &models.Record{
-				Timestamp: time.Date(2026, 11, 29, 8, 6, 36, 0, time.UTC), Value: []byte(wrap(s.Value)),
+				Timestamp: time.Date(2026, 11, 29, 8, 6, 36, 0, time.UTC),
+				Value:     []byte(wrap(s.Value)),
 			}
 			d.Decode(rec, func(l *Log) {
 				for path, want := range s.Want {
 					got := string(l.Lookup(path).Text)
 					switch {
-					case want == "", slices.Contains(ofEnvelope, path), path == "timestamp" && name != "otlp":
+					case want == "", slices.Contains(ofEnvelope, path),
+						path == "timestamp" && name != "otlp":
 						continue
 					case path == "message" && strings.Contains(got, want):
 						continue
