@@ -436,9 +436,11 @@ func withoutPort(t []byte) []byte {
 // servers add: nginx's ingress the length and duration of the request, Traefik its duration.
 func (a *accessLine) tail(t []byte) {
 	a.size, t, _ = bytes.Cut(t, []byte(" "))
-	if word, _, ok := bytes.Cut(t, []byte(" \"")); ok && bytes.IndexByte(word, '.') > 0 &&
-		isDecimal(word) { // $request_time of nginx before the referer
-		a.duration, a.unit, t = word, time.Second, t[len(word)+1:]
+	if len(t) > 0 && t[0]-'0' <= 9 { // $request_time of nginx before the referer
+		word, _, ok := bytes.Cut(t, []byte(" \""))
+		if ok && bytes.IndexByte(word, '.') > 0 && isDecimal(word) {
+			a.duration, a.unit, t = word, time.Second, t[len(word)+1:]
+		}
 	}
 	for _, to := range [...]*[]byte{&a.referer, &a.agent} {
 		if len(t) == 0 || t[0] != '"' {

@@ -300,7 +300,7 @@ type hints struct {
 	caller, ts, verbosity                         jsonscan.Slot // Kubernetes components
 	atFields                                      jsonscan.Slot // logstash v0
 
-	spans [7]jsonscan.Slot // texts with a unit
+	spans jsonscan.Choice // durations that are texts with a unit
 	// objects that programs put the fields of a log into
 	containers [11]jsonscan.Slot
 
@@ -537,10 +537,10 @@ func (p *fieldPlan) addHints() {
 		one("exception")
 	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"),
 		one("Duration"), one("RequestMethod")
-	h.spans = [...]jsonscan.Slot{
+	h.spans = jsonscan.NewChoice([]jsonscan.Slot{
 		h.duration, one("latency"), one("took"), one("elapsed"), one("http.response.duration"),
 		nested("httpRequest.latency"), one("response_time"),
-	}
+	})
 	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"),
 		one("latency"), one("remote_ip")
 	h.arguments, h.line = one("arguments"), one("line")

@@ -180,10 +180,8 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 			has.Has(h.latency) {
 			return slotUnknown
 		}
-		for _, at := range h.spans {
-			if has.Has(at) {
-				return slotUnknown
-			}
+		if n, _ := h.spans.Present(has); n > 0 {
+			return slotUnknown
 		}
 	}
 	if n, _ := r.arrays.Present(has); n > 0 {

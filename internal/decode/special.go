@@ -411,7 +411,10 @@ func (l *Log) secondsAsMillis() []byte {
 		}
 	}
 	for _, x := range l.applicationFirst() {
-		for _, at := range h.spans {
+		if n, _ := h.spans.Present(x.Has); n == 0 {
+			continue
+		}
+		for _, at := range h.spans.Slots {
 			if !x.Has.Has(at) || x.Spans[at].Kind != String {
 				continue
 			}

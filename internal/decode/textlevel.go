@@ -50,9 +50,6 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if l := nagiosLevel(text[h.end:]); l.word != nil {
 		return l
 	}
-	if l := sqlServerLevel(text, h); l.word != nil {
-		return l
-	}
 	if len(text) > 12 && (text[0] == '[' && text[1]-'0' <= 9 || text[8] == '@') {
 		if l := ircLevel(text); l.word != nil {
 			return l
@@ -136,7 +133,25 @@ func findTextLevel(text []byte, h head, headOnly bool) level {
 	if text[0] == '[' && text[2] == ']' {
 		return stunnelLevel(text)
 	}
+	if h.end > 0 {
+		if l := sqlServerLevel(text, h); l.word != nil {
+			return l
+		}
+		if l := tarantoolLevel(text[h.end:]); l.word != nil {
+			return l
+		}
+	}
 	return mnemonicLevel(text[h.end:])
+}
+
+// tarantoolLevel is the level of a line of Tarantool, a letter behind process, fiber and file:
+//
+//	2026-05-04 10:11:12.345 [123] main/103/init.lua F> can't open
+func tarantoolLevel(t []byte) level {
+	if i := bytes.Index(t[:min(len(t), nearText)], []byte("> ")); i > 1 && t[i-2] == ' ' {
+		return androidLetter(t[i-1])
+	}
+	return level{}
 }
 
 // ircLevel is the level of a line of ngIRCd, a severity of syslog beside the ID of the process, or
@@ -859,11 +874,7 @@ func columnLetter(rest []byte) level {
 	case isBracketed(f[0]): // [E] [main.go:12] of Beego
 		return levelLetter(f[0][1])
 	}
-	for _, mark := range f { // main/103/init.lua F> of Tarantool
-		if len(mark) == 2 && mark[1] == '>' {
-			return androidLetter(mark[0])
-		}
-	}
+
 	return level{}
 }
 
