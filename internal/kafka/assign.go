@@ -238,7 +238,7 @@ type starts struct {
 	clock      *clockGuard
 	counters   *counters
 	log        *slog.Logger
-	admin      *kadm.Client
+	side       *kgo.Client // for requests
 
 	// the position of the last checkpoint, preferably of this topic ID
 	restoredPosition func(models.Partition, [16]byte) (models.SourcePosition, bool)
@@ -268,10 +268,11 @@ func (s *starts) resolve(
 		topics = append(topics, t)
 	}
 	slices.Sort(topics)
-	meta, err1 := s.admin.Metadata(ctx, topics...)
-	low, err2 := s.admin.ListStartOffsets(ctx, topics...)
-	high, err3 := s.admin.ListEndOffsets(ctx, topics...)
-	group, err4 := s.admin.FetchOffsetsForTopics(ctx, s.cfg.group, topics...)
+	admin := kadm.NewClient(s.side)
+	meta, err1 := admin.Metadata(ctx, topics...)
+	low, err2 := admin.ListStartOffsets(ctx, topics...)
+	high, err3 := admin.ListEndOffsets(ctx, topics...)
+	group, err4 := admin.FetchOffsetsForTopics(ctx, s.cfg.group, topics...)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
@@ -444,7 +445,8 @@ func (s *starts) findRewinds(
 		}
 	}
 	for topic, at := range byTopic {
-		listed, err := s.admin.ListOffsetsAfterMilli(ctx, at.Add(-s.rewind).UnixMilli(), topic)
+		listed, err := kadm.NewClient(s.side).
+			ListOffsetsAfterMilli(ctx, at.Add(-s.rewind).UnixMilli(), topic)
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 		case err == nil:
 			// A new topic is not known to all brokers at once.
 			if missing++; missing >= 5 && !g.everOpened {
-				if err := unknownTopics(ctx, g.admin, unknown); err != nil {
+				if err := unknownTopics(ctx, g.admin(), unknown); err != nil {
 					return err
 				}
 			}
@@ -164,9 +164,9 @@ func noTopicMatches(patterns, names []string) error {
 // metadata describes our topics, or all topics when there are patterns.
 func (g *groupConsumer) metadata(ctx context.Context) (kadm.Metadata, error) {
 	if len(g.cfg.patterns) > 0 {
-		return g.admin.Metadata(ctx)
+		return g.admin().Metadata(ctx)
 	}
-	return g.admin.Metadata(ctx, g.cfg.topics...)
+	return g.admin().Metadata(ctx, g.cfg.topics...)
 }
 
 // unknownTopics is an error that names missing topics and suggests existing ones; nil when they

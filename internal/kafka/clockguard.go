@@ -262,7 +262,7 @@ func (g *groupConsumer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	if len(topics) == 0 {
 		return nil, nil
 	}
-	return g.cfg.readableEnds(ctx, g.admin, topics...)
+	return g.cfg.readableEnds(ctx, g.admin(), topics...)
 }
 
 // newest is the highest timestamp of the last records of all partitions, or only of those that

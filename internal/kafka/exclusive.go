@@ -96,7 +96,7 @@ func firstKafkaError(err error) error {
 
 // others are the members of the group except us.
 func (s *Source) others(ctx context.Context) ([]string, error) {
-	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
+	groups, err := s.group.admin().DescribeGroups(ctx, s.cfg.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 // newProtocolMembers are members that use the group protocol of KIP-848, which DescribeGroups does
 // not know.
 func (s *Source) newProtocolMembers(ctx context.Context) (names []string) {
-	groups, err := s.group.admin.DescribeConsumerGroups(ctx, s.cfg.Group)
+	groups, err := s.group.admin().DescribeConsumerGroups(ctx, s.cfg.Group)
 	if err != nil {
 		return nil
 	}

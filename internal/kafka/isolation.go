@@ -72,7 +72,7 @@ func (g *groupConsumer) openTransaction(
 	name := ""
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if listed, err := g.admin.ListTransactions(ctx, []int64{producer}, nil); err == nil {
+	if listed, err := g.admin().ListTransactions(ctx, []int64{producer}, nil); err == nil {
 		for id := range listed {
 			name = fmt.Sprintf(", transactional id %q", id)
 		}

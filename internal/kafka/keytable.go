@@ -154,25 +154,21 @@ func (k *KeyTable) withSuggestion(ctx context.Context, err error) error {
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return err
 	}
-	client, admin, dialled := k.dial()
+	client, dialled := k.dial()
 	if dialled != nil {
 		return err
 	}
 	defer client.Close()
-	return cmp.Or(unknownTopics(ctx, admin, []string{k.cfg.Topic}), err)
+	return cmp.Or(unknownTopics(ctx, kadm.NewClient(client), []string{k.cfg.Topic}), err)
 }
 
-func (k *KeyTable) dial() (*kgo.Client, *kadm.Client, error) {
+func (k *KeyTable) dial() (*kgo.Client, error) {
 	opts, err := k.cfg.Client.options(k.log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	client, err := kgo.NewClient(
+	return kgo.NewClient(
 		append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second))...)
-	if err != nil {
-		return nil, nil, err
-	}
-	return client, kadm.NewClient(client), nil
 }
 
 func (k *KeyTable) setErr(problem error) {
@@ -183,7 +179,7 @@ func (k *KeyTable) setErr(problem error) {
 
 // session reads the topic from its start until an error.
 func (k *KeyTable) session(ctx context.Context) error {
-	client, admin, err := k.dial()
+	client, err := k.dial()
 	if err != nil {
 		return err
 	}
@@ -191,7 +187,6 @@ func (k *KeyTable) session(ctx context.Context) error {
 	s := &tableSession{
 		table:    k,
 		client:   client,
-		admin:    admin,
 		keys:     map[string]int{},
 		values:   map[string]string{},
 		deadline: time.Now().Add(k.cfg.LoadTimeout),
@@ -216,7 +211,6 @@ func (k *KeyTable) session(ctx context.Context) error {
 type tableSession struct {
 	table  *KeyTable
 	client *kgo.Client
-	admin  *kadm.Client
 	// next offsets, and the ends at the start of the session
 	spans     map[models.Partition]span
 	keys      map[string]int // with the order of addition
@@ -238,13 +232,14 @@ type tableSession struct {
 func (s *tableSession) listSpans(ctx context.Context) (map[models.Partition]span, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	starts, err := s.admin.ListStartOffsets(ctx, s.table.cfg.Topic)
+	admin := kadm.NewClient(s.client)
+	starts, err := admin.ListStartOffsets(ctx, s.table.cfg.Topic)
 	if err == nil {
 		err = starts.Error()
 	}
 	var ends kadm.ListedOffsets
 	if err == nil {
-		ends, err = s.table.cfg.Client.readableEnds(ctx, s.admin, s.table.cfg.Topic)
+		ends, err = s.table.cfg.Client.readableEnds(ctx, admin, s.table.cfg.Topic)
 	}
 	if err == nil {
 		err = ends.Error()

@@ -45,10 +45,10 @@ func (g *groupConsumer) probeOnce(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	ends, err := g.admin.ListEndOffsets(ctx, topics...)
+	ends, err := g.admin().ListEndOffsets(ctx, topics...)
 	var starts kadm.ListedOffsets
 	if err == nil && odd {
-		starts, err = g.admin.ListStartOffsets(ctx, topics...)
+		starts, err = g.admin().ListStartOffsets(ctx, topics...)
 	}
 	g.recordProbe(asked, ends, starts, err)
 	g.wake()
@@ -58,12 +58,12 @@ func (g *groupConsumer) probeOnce(ctx context.Context) {
 func (g *groupConsumer) countMembers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	groups, err := g.admin.DescribeGroups(ctx, g.cfg.group)
+	groups, err := g.admin().DescribeGroups(ctx, g.cfg.group)
 	n := 0
 	if group := groups[g.cfg.group]; err == nil && group.Err == nil {
 		n = len(group.Members)
 	}
-	if groups, err := g.admin.DescribeConsumerGroups(ctx, g.cfg.group); err == nil {
+	if groups, err := g.admin().DescribeConsumerGroups(ctx, g.cfg.group); err == nil {
 		n = max(n, len(groups[g.cfg.group].Members)) // those of the new protocol
 	}
 	g.assignment.mu.Lock()
