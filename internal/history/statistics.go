@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,12 +49,12 @@ func (l *Log) Statistics(from, to time.Time, rules ...string) ([]RuleStatistics,
 		return nil, err
 	}
 	list := make([]RuleStatistics, 0, len(byHash))
-	for _, t := range byHash {
+	for _, t := range slices.SortedFunc(maps.Values(byHash), func(a, b *tally) int {
+		return cmp.Or(cmp.Compare(b.stats.Fired, a.stats.Fired),
+			cmp.Compare(a.stats.Rule, b.stats.Rule))
+	}) {
 		list = append(list, t.result())
 	}
-	slices.SortFunc(list, func(a, b RuleStatistics) int {
-		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
-	})
 	return list, nil
 }
 

@@ -192,11 +192,12 @@ func (h *alertHandlers) listData(r *http.Request) (alertsData, error) {
 	d.Labels = d.Labels[:min(len(d.Labels), 100)]
 	for _, g := range groups.list {
 		g.summarize(d.Sort)
+	}
+	slices.SortFunc(groups.list, func(a, b *alertGroup) int { return compareGroups(a, b, d.Sort) })
+	d.More = max(0, len(groups.list)-listedGroups)
+	for _, g := range groups.list[:len(groups.list)-d.More] {
 		d.Groups = append(d.Groups, *g)
 	}
-	slices.SortFunc(d.Groups, func(a, b alertGroup) int { return compareGroups(a, b, d.Sort) })
-	d.More = max(0, len(d.Groups)-listedGroups)
-	d.Groups = d.Groups[:len(d.Groups)-d.More]
 	each := min(max(1, listedRows/max(1, len(d.Groups))), collapsedRows)
 	for i := range d.Groups {
 		h.finish(&d.Groups[i], each, d)
@@ -244,7 +245,7 @@ func (s *groupsOf) add(row *listedAlert) {
 	g.all = append(g.all, row)
 }
 
-func compareGroups(a, b alertGroup, by string) int {
+func compareGroups(a, b *alertGroup, by string) int {
 	state := cmp.Compare(stateOrder[a.State], stateOrder[b.State])
 	severity := compareSeverity(a.Severity, b.Severity)
 	newest := b.Newest.Compare(a.Newest)

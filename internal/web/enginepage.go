@@ -46,7 +46,7 @@ type engineData struct {
 	Dead       []DeadLetter
 	DeadKnown  bool
 	DeadError  string
-	Costly     []RuleStatus
+	Costly     []*RuleStatus
 	Checks     []checkResult
 	Partitions []PartitionStatus // highest lag first
 	More       int
@@ -140,15 +140,18 @@ func Excerpt(value []byte) string {
 	return fmt.Sprintf("% x", value[:min(len(value), 60)])
 }
 
-func (h *engineHandlers) costliest(most int) []RuleStatus {
+func (h *engineHandlers) costliest(most int) []*RuleStatus {
 	if h.state.rules == nil {
 		return nil
 	}
-	list := slices.DeleteFunc(
-		slices.Clone(h.state.rulesStatus()),
-		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
-	)
-	slices.SortFunc(list, func(a, b RuleStatus) int {
+	var list []*RuleStatus
+	all := h.state.rulesStatus()
+	for i := range all {
+		if one := &all[i]; one.Cost > 0 || one.Bytes > 0 {
+			list = append(list, one)
+		}
+	}
+	slices.SortFunc(list, func(a, b *RuleStatus) int {
 		return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(b.Bytes, a.Bytes),
 			cmp.Compare(a.ID, b.ID))
 	})

@@ -328,7 +328,7 @@ func (l *lookBack) run(
 		To:      l.to,
 		Reached: l.to,
 		Lines:   []models.Line{},
-		Fields:  []fieldCount{},
+		Fields:  []*fieldCount{},
 		Bars:    make([]int, bars),
 	}
 	limited, cancel := context.WithTimeout(ctx, l.time)
@@ -368,7 +368,7 @@ func (l *lookBack) run(
 			window = max(window/2, 100*time.Millisecond)
 		}
 	}
-	f.Fields = append([]fieldCount{}, counts.list()...)
+	f.Fields = append([]*fieldCount{}, counts.list()...)
 	return f, nil
 }
 
@@ -451,8 +451,7 @@ func (o *stream) sendFound(f searchResult, lines []models.Line) error {
 		}
 	}
 	f.Lines = nil
-	for i := range f.Fields {
-		one := &f.Fields[i]
+	for _, one := range f.Fields {
 		one.Field = safetext.ClipLine(one.Field, 60)
 		values := slices.Clone(one.Values)
 		for j := range values {

@@ -39,7 +39,7 @@ type historyData struct {
 	Rule      string
 	Since     string
 	Problem   string
-	Rows      []historyRow
+	Rows      []*historyRow
 	More      int
 	all       bool          // as many as the page can list
 	read      int           // that could be listed
@@ -160,7 +160,7 @@ func (h *historyHandlers) fill(d *historyData, filter *alertFilter) {
 	for rule, list := range byRule {
 		list = slices.DeleteFunc(list, func(e episode) bool { return !filter.keeps(e.alert) })
 		for _, e := range list {
-			row := historyRow{
+			row := &historyRow{
 				episode: e, Rule: rule, Open: e.To.IsZero(), Severity: e.alert.Severity,
 				Name: cmp.Or(e.Labels["alertname"], rule),
 			}
@@ -176,10 +176,13 @@ func (h *historyHandlers) fill(d *historyData, filter *alertFilter) {
 	if indexed {
 		h.addIndexed(d, rules, p)
 	}
-	for _, one := range rules {
+	byFired := slices.SortedFunc(maps.Values(rules), func(a, b *ruleHistory) int {
+		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
+	})
+	for _, one := range byFired {
 		d.Rules, d.Fired = append(d.Rules, *one), d.Fired+one.Fired
 	}
-	slices.SortFunc(d.Rows, func(a, b historyRow) int {
+	slices.SortFunc(d.Rows, func(a, b *historyRow) int {
 		return cmp.Or(b.From.Compare(a.From), cmp.Compare(a.ID, b.ID))
 	})
 	most := firstHistory
@@ -189,9 +192,6 @@ func (h *historyHandlers) fill(d *historyData, filter *alertFilter) {
 	d.read = len(d.Rows)
 	d.Rows = d.Rows[:min(len(d.Rows), most)]
 	d.More = d.Fired - len(d.Rows)
-	slices.SortFunc(d.Rules, func(a, b ruleHistory) int {
-		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
-	})
 	d.MoreRules = max(0, len(d.Rules)-listedTimelines)
 	d.Rules = d.Rules[:len(d.Rules)-d.MoreRules]
 	h.fillStatistics(d)

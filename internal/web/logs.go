@@ -145,7 +145,7 @@ type searchResult struct {
 	To        time.Time     `json:"to"`
 	Reached   time.Time     `json:"reached"` // everything after it has been read
 	Lines     []models.Line `json:"lines"`   // newest first
-	Fields    []fieldCount  `json:"fields"`  // of the matches, most frequent first
+	Fields    []*fieldCount `json:"fields"`  // of the matches, most frequent first
 	Bars      []int         `json:"bars"`    // matches over time, From to To
 	Truncated bool          `json:"truncated"`
 }
@@ -206,11 +206,11 @@ func (c fieldCounts) add(l models.Line) {
 	}
 }
 
-func (c fieldCounts) list() []fieldCount {
+func (c fieldCounts) list() []*fieldCount {
 	const mostValues = 8
-	var list []fieldCount
+	var list []*fieldCount
 	for field, of := range c {
-		one := fieldCount{Field: field, Logs: of.logs, More: len(of.values) > mostValues}
+		one := &fieldCount{Field: field, Logs: of.logs, More: len(of.values) > mostValues}
 		for value, n := range of.values {
 			one.Values = append(one.Values, models.TopValue{Value: value, Count: n})
 		}
@@ -221,7 +221,7 @@ func (c fieldCounts) list() []fieldCount {
 		list = append(list, one)
 	}
 	rank := map[string]int{"level": -2, "service": -1}
-	slices.SortFunc(list, func(a, b fieldCount) int {
+	slices.SortFunc(list, func(a, b *fieldCount) int {
 		return cmp.Or(cmp.Compare(rank[a.Field], rank[b.Field]), cmp.Compare(b.Logs, a.Logs),
 			cmp.Compare(a.Field, b.Field))
 	})

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
@@ -29,8 +30,10 @@ var ui embed.FS
 
 // pages renders pages and serves what they load.
 type pages struct {
-	templates map[string]*template.Template // by name: page_NAME.html
-	assets    map[string]asset              // by path
+	// by name: page_NAME.html. They are read when they are first asked for: all of them would take
+	// 2 MB of an instance whose pages nobody opens.
+	templates map[string]func() *template.Template
+	assets    map[string]asset // by path
 
 	access   *access
 	state    *engineState
@@ -49,7 +52,7 @@ type asset struct {
 
 func newPages(o Options, a *access, s *engineState, h *health) (*pages, error) {
 	p := &pages{
-		templates: map[string]*template.Template{},
+		templates: map[string]func() *template.Template{},
 		assets:    map[string]asset{},
 		access:    a,
 		state:     s,
@@ -82,22 +85,19 @@ func newPages(o Options, a *access, s *engineState, h *health) (*pages, error) {
 		}
 		return links[name], nil
 	}
-	layout, err := template.New("layout").
-		Funcs(funcs).
-		ParseFS(ui, "ui/layout.html", "ui/parts.html")
-	if err != nil {
-		return nil, err
-	}
+	layout := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("layout").Funcs(funcs).
+			ParseFS(ui, "ui/layout.html", "ui/parts.html"))
+	})
 	files, err = fs.Glob(ui, "ui/page_*.html")
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range files {
-		t, err := template.Must(layout.Clone()).ParseFS(ui, name)
-		if err != nil {
-			return nil, err
-		}
-		p.templates[strings.TrimSuffix(strings.TrimPrefix(path.Base(name), "page_"), ".html")] = t
+		page := strings.TrimSuffix(strings.TrimPrefix(path.Base(name), "page_"), ".html")
+		p.templates[page] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.Must(layout().Clone()).ParseFS(ui, name))
+		})
 	}
 	return p, nil
 }
@@ -191,7 +191,7 @@ func (p *pages) complete(r *http.Request, v view) view {
 // template never leaves half a page.
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	var out bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&out, "layout", p.complete(r, v)); err != nil {
+	if err := p.templates[name]().ExecuteTemplate(&out, "layout", p.complete(r, v)); err != nil {
 		p.logger.Error("rendering a page failed", "page", name, "error", err)
 		http.Error(w, "rendering this page failed: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -211,7 +211,7 @@ func (p *pages) renderPartStatus(
 	data any,
 ) error {
 	var out bytes.Buffer
-	if err := p.templates[page].ExecuteTemplate(&out, part, data); err != nil {
+	if err := p.templates[page]().ExecuteTemplate(&out, part, data); err != nil {
 		return err
 	}
 	writeHTML(w, status, out.String())

@@ -2,11 +2,11 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -165,10 +165,9 @@ func (f *ruleFiles) list() []RuleFile {
 		}
 	}
 	list := []RuleFile{}
-	for _, one := range byPath {
-		list = append(list, *one)
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		list = append(list, *byPath[path])
 	}
-	slices.SortFunc(list, func(a, b RuleFile) int { return cmp.Compare(a.Path, b.Path) })
 	return list
 }
 
