@@ -2,7 +2,9 @@ package app
 
 import (
 	"os"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // The heap of an ordinary program grows as Go lets it, up to a bound; a large one by a sixth, and
@@ -66,4 +68,17 @@ func TestMemoryLimit(t *testing.T) {
 	}, 0, false)
 	f(map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "1073741824\n"}, 1<<30, true)
 	f(nil, 0, false)
+}
+
+// What the start took is given back once, a while after it.
+func TestMemoryOfTheStartIsGivenBack(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		var freed atomic.Int32
+		r := w.start("data", func(p *process) { p.settled = func() { freed.Add(1) } })
+		time.Sleep(time.Hour)
+		r.end()
+		if n := freed.Load(); n != 1 {
+			t.Errorf("given back %d times", n)
+		}
+	})
 }

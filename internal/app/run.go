@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +39,10 @@ import (
 func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error)) error {
 	p := newProcess(c, t)
 	p.load, p.signals = load, make(chan os.Signal, 1)
+	p.settled = debug.FreeOSMemory
+	if !c.Web.PProf {
+		runtime.MemProfileRate = 0 // else the samples of all allocations are kept, 1.5 MB
+	}
 	signal.Notify(p.signals, syscall.SIGHUP)
 	defer signal.Stop(p.signals)
 	return p.run(ctx)
@@ -68,6 +74,8 @@ type process struct {
 	started  func(pages string)              // is called when logs are about to be read
 	beside   func(ctx context.Context) error // runs as long as the source does; nil for nothing
 	network  network                         // the real one, but for tests
+	// is called a while after the start, once; nil for nothing, as in tests
+	settled func()
 	// is called before fsync; nil for nothing, but in tests
 	disk func() error
 	// this machine's clock for the source; nil for time.Now, but in tests
@@ -372,7 +380,15 @@ func (p *process) start(ctx context.Context) {
 	if p.signals != nil {
 		p.lives.start(ctx, "reload", p.reloadOnSignal)
 	}
+	if p.settled != nil {
+		later := time.AfterFunc(afterStart, p.settled)
+		p.lives.onEnd(func() error { later.Stop(); return nil })
+	}
 }
+
+// afterStart is when what was needed to start alone is garbage, and given back. Else it would stay
+// until as much again is allocated, which takes hours where few logs come.
+const afterStart = 3 * time.Second
 
 // writeValues writes the values of record rules to their topic. When it ends the source has taken
 // its last checkpoint.
