@@ -189,3 +189,51 @@ func Machine() string {
 		strings.Fields(string(text))[0],
 	)
 }
+
+// Part is a part of the resident memory of a process.
+type Part struct {
+	Name       string
+	ResidentKB int
+}
+
+// Memory is the resident memory of the process by part, as /proc says.
+func (e *Engine) Memory() ([]Part, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps", e.cmd.Process.Pid))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	parts := []Part{
+		{Name: "code of the program"}, {Name: "its constants and tables"}, {Name: "its variables"},
+		{Name: "heap and stacks"}, {Name: "others"},
+	}
+	at := 0
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case strings.HasPrefix(fields[0], "Rss:"):
+			kb, _ := strconv.Atoi(fields[1])
+			parts[at].ResidentKB += kb
+		case !strings.HasSuffix(fields[0], ":"): // the head of an area
+			at = part(fields, e.bin)
+		}
+	}
+	return parts, lines.Err()
+}
+
+// part says to which part an area belongs: its addresses, rights, offset, device, inode and file.
+func part(area []string, bin string) int {
+	file := len(area) > 5 && area[5] == bin
+	switch {
+	case file && area[1][2] == 'x':
+		return 0
+	case file && area[1][1] == '-':
+		return 1
+	case file:
+		return 2
+	case strings.HasPrefix(area[0], "c0"): // where Go's heap begins
+		return 3
+	}
+	return 4
+}
