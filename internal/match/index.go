@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 
@@ -232,7 +233,9 @@ func (ix *Index) fill(at int32, e *expr) {
 func (ix *Index) group(list []int32) extent {
 	slices.SortStableFunc(
 		list,
-		func(a, b int32) int { return int(ix.queries[a].guards[0] - ix.queries[b].guards[0]) },
+		func(a, b int32) int {
+			return cmp.Compare(ix.queries[a].guards[0], ix.queries[b].guards[0])
+		},
 	)
 	x := extent{from: int32(len(ix.groups))}
 	for i, id := range list {

@@ -85,7 +85,7 @@ func (m *Matcher) begin(log source) {
 	m.log = log
 	m.accesses = m.accesses[:0]
 	m.yes += 2
-	if m.yes < 2 { // once in two billion logs
+	if m.yes == 1 { // once in two billion logs
 		clear(m.state)
 		clear(m.seen)
 		clear(m.late)

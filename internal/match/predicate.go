@@ -168,7 +168,7 @@ func (p *predicate) guess() float64 {
 		f = 0.5
 	case predLevel:
 		lowest := bits.TrailingZeros32(p.levels)
-		f = [...]float64{1, 0.95, 0.9, 0.1, 0.05, 0.005, 0.001}[min(lowest+3, 27)/4]
+		f = [...]float64{1, 0.95, 0.9, 0.1, 0.05, 0.005, 0.001}[min(lowest-1, 24)/4]
 	case predRange:
 		f = 0.3
 	case predNetwork:
