@@ -584,6 +584,13 @@ func TestTemplateFunctionsOfValues(t *testing.T) {
 		`{{ humanize "x" }}`:                                  "!",
 		`{{ humanizePercentage "x" }}`:                        "!",
 		`{{ toUpper "a" }} {{ toLower "B" }} {{ title "c" }}`: "A b C",
+		`{{ title "élan  vital ñ 9a" }}`:                      "Élan Vital Ñ 9a",
+		"{{ humanize 999 }} {{ humanize 1000 }}":              "999 1k",
+		"{{ humanize -1e6 }} {{ humanize 1e30 }}":             "-1M 1e+15P",
+		`{{ humanize "2500" }} {{ humanize 0.5 }}`:            "2.5k 0.5",
+		"{{ humanizeDuration 0.25 }}":                         "250ms",
+		"{{ humanizeDuration true }}":                         "!",
+		`{{ join "x" "y" }}`:                                  "!",
 	} {
 		w := newWorld(t, "groups: [{name: g, rules: [{alert: A, match: level>=ERROR, window: 1m, "+
 			"annotations: {summary: '"+text+"'}}]}]")

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -128,6 +130,72 @@ groups:
 		if len(a.Top) > 0 {
 			t.Errorf("values of another field are shown: %v", a.Top)
 		}
+	}
+}
+
+// A frame of a version that the program does not know is refused, and says which it reads.
+func TestVersionsOfFrames(t *testing.T) {
+	e := frameEngine(t, frameRules, func(models.Alert) {})
+	frame := frameOf(e.NewFrameWriter(), e.NewScanner(), frameRecords(0, 9))
+	for version, reads := range []bool{false, true, true, false} {
+		frame[0] = byte(version)
+		err := e.NewFrameReader().Reset(frame)
+		want := fmt.Sprintf("it has version %d, and this program reads 1 to 2", version)
+		if reads != (err == nil) || !reads && !strings.Contains(err.Error(), want) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+}
+
+// What a frame says of a scan is what the scan says, but for lines in the middle of it.
+func TestFramesAreScans(t *testing.T) {
+	scans, frames := []string(nil), []string(nil)
+	note := func(list *[]string) func(models.Alert) {
+		return func(a models.Alert) {
+			a.Last = nil
+			*list = append(*list, fmt.Sprintf("%+v", a))
+		}
+	}
+	direct, through := frameEngine(t, frameRules, note(&scans)),
+		frameEngine(t, frameRules, note(&frames))
+	s, w, r := direct.NewScanner(), through.NewFrameWriter(), through.NewFrameReader()
+	other := through.NewScanner()
+	for from := 0; from < 900; from += 60 {
+		records := frameRecords(from, 60)
+		if from%120 == 0 { // times that are no whole milliseconds
+			for i := range records {
+				records[i].Timestamp = records[i].Timestamp.Add(time.Duration(i))
+			}
+		}
+		direct.Apply(s.Scan(records))
+		if err := r.Reset(frameOf(w, other, records)); err != nil {
+			t.Fatal(err)
+		}
+		at, more, err := r.Next()
+		if err != nil || !more || at.From != int64(from) || at.To != int64(from+60) {
+			t.Fatal(at, more, err)
+		}
+		scan, err := r.Scan(at.From)
+		if err != nil {
+			t.Fatal(err)
+		}
+		through.Apply(scan)
+		if _, more, err := r.Next(); more || err != nil {
+			t.Fatal(more, err)
+		}
+		now := records[59].Timestamp
+		progress := []models.Progress{{Topic: "logs", Next: int64(from + 60), CaughtUp: true}}
+		direct.Advance(now, progress)
+		through.Advance(now, progress)
+	}
+	if diff := cmp.Diff(scans, frames); diff != "" || len(scans) < 2 {
+		t.Errorf("%d transitions (-of scans +of frames)\n%s", len(scans), diff)
+	}
+	if diff := cmp.Diff(direct.Stats(), through.Stats()); diff != "" {
+		t.Errorf("(-of scans +of frames)\n%s", diff)
+	}
+	if diff := cmp.Diff(direct.Watermarks(), through.Watermarks()); diff != "" {
+		t.Errorf("(-of scans +of frames)\n%s", diff)
 	}
 }
 

@@ -96,3 +96,33 @@ groups:
 		t.Errorf("rules that were read anew look for %s, although logs have gone by", got)
 	}
 }
+
+// A plan is due when as many records were kept as it is made of, and made when there are enough.
+func TestPlanIsDue(t *testing.T) {
+	e := NewEngine(WithRules(&rule.Set{}))
+	s := &e.scanners.sample
+	keep := func(n int) {
+		for range n {
+			s.kept++
+			s.fresh++
+			s.records = append(s.records, models.Record{Value: []byte("x")})
+		}
+	}
+	keep(sampleEnough - 1)
+	if list, kept := e.Sample(); list != nil || kept != 0 || e.scanners.recent() != nil {
+		t.Errorf("%d records are enough", len(list))
+	}
+	keep(1)
+	if list, kept := e.Sample(); len(list) != sampleEnough || kept != sampleEnough ||
+		e.scanners.recent() == nil {
+		t.Errorf("%d records are not enough", sampleEnough)
+	}
+	keep(sampleSize - sampleEnough - 1)
+	if s.due() {
+		t.Error("a plan is due")
+	}
+	keep(1)
+	if !s.due() || s.due() {
+		t.Error("a plan is due once")
+	}
+}

@@ -1,0 +1,139 @@
+package alerting_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A log that ends a suppression has what it muted notified as soon as that is decided.
+func TestEndOfSuppressionNotifies(t *testing.T) {
+	w := newWorld(t, `
+suppressions:
+- {name: deploy, start: 'event:deploy', end: 'event:done', max: 1h}
+groups:
+- name: g
+  rules:
+  - {alert: Muted, match: level>=ERROR, window: 2h, suppressed_by: [deploy]}
+`)
+	w.log(0, `"event":"deploy"`)
+	w.log(time.Second, `"level":"ERROR"`)
+	w.time(time.Minute)
+	w.notified("1s g/Muted suppressed")
+	w.log(5*time.Minute, `"event":"done"`)
+	w.time(5 * time.Minute)
+	w.notified()
+	w.time(6 * time.Minute)
+	w.notified("5m0s g/Muted firing")
+}
+
+// Lines of one instant are shown in the order in which they were read, and others in that of time.
+func TestLinesAreInOrder(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: A, match: level>=ERROR, when: count() >= 5, window: 1m, samples: {first: 9}}
+`)
+	for i, second := range []int{3, 1, 3, 1, 3} {
+		at := monday.Add(time.Duration(second) * time.Second)
+		w.put(at, at, fmt.Sprintf(`"level":"ERROR","message":"m%d"`, i))
+	}
+	w.time(time.Minute)
+	var got []string
+	for _, l := range w.alerts[0].First {
+		got = append(got, l.Message)
+	}
+	if diff := cmp.Diff([]string{"m1", "m3", "m0", "m2", "m4"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Of many values, the most frequent ones are shown, and of those that are as frequent the first in
+// the order of the alphabet.
+func TestMostFrequentValues(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: A, match: level>=ERROR, when: count() >= 200, window: 1h, top: [user]}
+`)
+	for i := range 200 {
+		user := fmt.Sprintf("rare%d", i)
+		switch {
+		case i%4 == 0:
+			user = "often"
+		case i%10 == 1:
+			user = "b"
+		case i%10 == 3:
+			user = "a"
+		}
+		at := monday.Add(time.Duration(i) * time.Second)
+		w.put(at, at, fmt.Sprintf(`"level":"ERROR","user":%q`, user))
+		w.time(time.Duration(i) * time.Second)
+	}
+	w.time(time.Hour)
+	top := w.alerts[0].Top["user"]
+	if got := fmt.Sprint(top[:3]); len(top) != 5 || got != "[{often 50} {a 20} {b 20}]" {
+		t.Fatalf("got %v", top)
+	}
+}
+
+// What is asked of a rule or a group that does not exist is answered so.
+func TestGroupsThatAreNotThere(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	if g, ok := w.engine.Group("shop/None", nil); ok {
+		t.Errorf("a rule that is not there: %+v", g)
+	}
+	for id, known := range map[string]bool{"shop/Errors": true, "Errors": true} {
+		for service, seen := range map[string]bool{"a": known, "b": false} {
+			g, ok := w.engine.Group(id, map[string]string{"service": service, "other": "x"})
+			if !ok || g.Rule != "shop/Errors" || g.Known != seen || g.Holds ||
+				seen != (g.Value == 1) || seen != g.Seen.Equal(monday) || seen != (g.Bytes > 0) {
+				t.Errorf("%s of %s: %+v", service, id, g)
+			}
+		}
+	}
+	if a, ok := w.engine.Alert(models.Alert{Rule: "shop/Errors"}); ok {
+		t.Errorf("an alert that is not there: %+v", a)
+	}
+	if list := w.engine.Series(models.Alert{Rule: "shop/None"}); list != nil {
+		t.Errorf("values of an alert that is not there: %v", list)
+	}
+}
+
+// A rule that began without its past says so until it has one of its own.
+func TestMissingPastIsToldUntilItIsOver(t *testing.T) {
+	w := newWorld(t, errorRules, alerting.WithBackfill())
+	w.time(0)
+	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
+	if err := w.engine.SetRules(changed); err != nil {
+		t.Fatal(err)
+	}
+	state := func() string {
+		r := w.engine.Rules()[0]
+		return r.State + " " + r.BackfillError
+	}
+	if got := state(); got != "backfilling " {
+		t.Errorf("at first: %s", got)
+	}
+	w.engine.SkipBackfill(nil, "no memory")
+	const over = 5*time.Minute + 20*time.Second // its window, and twice the lateness
+	for _, at := range []time.Duration{0, 5 * time.Minute, over, over + 1} {
+		w.time(at)
+		want := "inactive no memory"
+		if at > over {
+			want = "inactive "
+		}
+		if got := state(); got != want {
+			t.Errorf("after %v: %s", at, got)
+		}
+	}
+}
