@@ -156,8 +156,11 @@ func TestFramesAreScans(t *testing.T) {
 			*list = append(*list, fmt.Sprintf("%+v", a))
 		}
 	}
-	direct, through := frameEngine(t, frameRules, note(&scans)),
-		frameEngine(t, frameRules, note(&frames))
+	const rules = frameRules + `  - {alert: Tags, when: distinct(tags) > 1, window: 1m}
+  - {alert: Muted, match: 'user:u3', window: 1m, suppressed_by: [u1]}
+suppressions: [{name: u1, start: 'user:u1', end: 'user:u4', max: 1m}]
+`
+	direct, through := frameEngine(t, rules, note(&scans)), frameEngine(t, rules, note(&frames))
 	s, w, r := direct.NewScanner(), through.NewFrameWriter(), through.NewFrameReader()
 	other := through.NewScanner()
 	for from := 0; from < 900; from += 60 {
@@ -188,7 +191,7 @@ func TestFramesAreScans(t *testing.T) {
 		direct.Advance(now, progress)
 		through.Advance(now, progress)
 	}
-	if diff := cmp.Diff(scans, frames); diff != "" || len(scans) < 2 {
+	if diff := cmp.Diff(scans, frames); diff != "" || len(scans) < 5 {
 		t.Errorf("%d transitions (-of scans +of frames)\n%s", len(scans), diff)
 	}
 	if diff := cmp.Diff(direct.Stats(), through.Stats()); diff != "" {

@@ -125,5 +125,7 @@ func TestAccessIsTold(t *testing.T) {
 	f(expression("(alphabet|gamma)[0-9]+bravos"), `text contains "bravos"`)
 	f(expression("(alpha[ab]|gamma[ab])"), `text contains "alpha" and 1 alternatives`)
 	f(&rule.Leaf{Op: rule.OpGlob, Text: "needle*le?"}, `text begins with "needle"`)
+	f(&rule.Leaf{Op: rule.OpGlob, Text: "a?c*needle"}, `text ends with "needle"`)
+	f(&rule.Leaf{Op: rule.OpGlob, Text: "a?*needle*"}, `text contains "needle"`)
 	f(&rule.Leaf{Op: rule.OpWords, Text: "a needle"}, `text contains "needle"`)
 }

@@ -185,6 +185,24 @@ func TestRegexpsAreRunLast(t *testing.T) {
 	f(either, "alpha omega1s", 1, repeated(20, "omega")...)
 }
 
+// What a query says twice is asked once.
+func TestRepeatedPartsAreOne(t *testing.T) {
+	digits, cart := expression("[0-9]+[km]s"), whole("service", "cart")
+	not := func(q rule.Query) rule.Query { return &rule.Not{Of: q} }
+	for _, q := range []rule.Query{
+		all(digits, digits), all(digits, cart, digits), anyOf(cart, digits, digits),
+		all(not(digits), not(digits)), all(cart, not(digits), not(digits)),
+		all(cart, all(digits, anyOf(digits, digits))),
+	} {
+		if got := planned(t, []rule.Query{q}).Cost(0).Regexps; got != 1 {
+			t.Errorf("%d expressions, want 1", got)
+		}
+	}
+	if got := planned(t, []rule.Query{anyOf(digits, not(digits))}).Cost(0).Regexps; got != 2 {
+		t.Errorf("%d expressions, want 2", got)
+	}
+}
+
 // A field that few queries look at is not scanned for every log, where others that are scanned
 // anyway are nearly as good; those of a text may also be found by a number.
 func TestFieldsAreAvoided(t *testing.T) {
