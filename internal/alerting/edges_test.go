@@ -137,3 +137,49 @@ func TestMissingPastIsToldUntilItIsOver(t *testing.T) {
 		}
 	}
 }
+
+// Logs that count complete an alert together with those that came too late.
+func TestMissedAlertOfLogsThatCount(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"INFO"`)
+	w.time(2 * time.Hour)
+	put := func(at, now time.Duration) {
+		w.put(monday.Add(at), monday.Add(now), `"level":"ERROR","service":"a"`)
+		w.time(now)
+	}
+	put(time.Hour, 2*time.Hour)
+	put(2*time.Hour, 2*time.Hour)
+	w.time(2*time.Hour + 20*time.Minute)
+	if got := w.engine.Missed(); len(got) > 0 {
+		t.Errorf("at first: %+v", got)
+	}
+	put(2*time.Hour+3*time.Minute, 2*time.Hour+20*time.Minute)
+	got := w.engine.Missed()
+	if len(got) != 1 || !got[0].At.Equal(monday.Add(2*time.Hour+3*time.Minute)) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Groups that have ended make room for one that begins later, also among logs that are read at
+// once.
+func TestEndedGroupsMakeRoom(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: A, match: level>=ERROR, when: count() > 3, window: 1m, by: [service], limit: 2}
+`)
+	w.time(0)
+	for i, service := range []string{"a", "b", "c", "d"} {
+		at := monday.Add(time.Duration(i/2) * 10 * time.Minute)
+		w.put(at, at, `"level":"ERROR","service":"`+service+`"`)
+	}
+	if s := w.engine.Stats(); s.Refused != 0 || s.Groups != 2 {
+		t.Errorf("%d are refused of %d groups", s.Refused, s.Groups)
+	}
+	at := monday.Add(10 * time.Minute)
+	w.put(at, at, `"level":"ERROR","service":"e"`)
+	if s := w.engine.Stats(); s.Refused != 1 || s.Groups != 2 {
+		t.Errorf("%d are refused of %d groups, want 1", s.Refused, s.Groups)
+	}
+}

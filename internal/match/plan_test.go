@@ -3,6 +3,7 @@ package match
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -280,6 +281,37 @@ func TestLongTexts(t *testing.T) {
 			decoded(t, m.ix.Fields(), [][]byte{[]byte(log)}, func(log *decode.Log) {
 				if !slices.Contains(m.Match(log, nil), int32(i)) {
 					t.Errorf("text %d is not found behind %d bytes", i, before)
+				}
+			})
+		}
+	}
+}
+
+// Each way to look for texts finds them wherever they stand: few and many, short and long ones.
+func TestTextsOfEachLength(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	word := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "abcdefghijklmnopqrstuvwxyz0123456789"[r.IntN(36)]
+		}
+		return string(b)
+	}
+	for _, of := range []struct{ n, least int }{
+		{3, 3}, {700, 3}, {3, 5}, {400, 5}, {3, 9}, {190, 12}, {400, 12},
+	} {
+		var queries []rule.Query
+		var texts []string
+		for range of.n {
+			texts = append(texts, word(of.least+r.IntN(2)))
+			queries = append(queries, has("", texts[len(texts)-1]))
+		}
+		m := planned(t, queries).NewMatcher()
+		for i, text := range texts {
+			log := word(r.IntN(40)) + strings.ToUpper(text) + word(r.IntN(40))
+			decoded(t, m.ix.Fields(), [][]byte{[]byte(log)}, func(log *decode.Log) {
+				if !slices.Contains(m.Match(log, nil), int32(i)) {
+					t.Errorf("%v: %s is not found in %s", of, text, log.Value(decode.FieldRaw).Text)
 				}
 			})
 		}
