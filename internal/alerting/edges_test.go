@@ -183,3 +183,50 @@ groups:
 		t.Errorf("%d are refused of %d groups, want 1", s.Refused, s.Groups)
 	}
 }
+
+// Quiet groups that made room are not counted any more among those of all rules.
+func TestQuietGroupsAreNotCounted(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: New, match: 'user:*', by: [h], when: new(user) > 0, window: 1m, remember: 3h, limit: 1}
+  - {alert: Other, match: level>=ERROR, by: [h], when: count() > 3, window: 1m}
+`, alerting.WithMaxGroups(8))
+	for i := range 10 {
+		after := time.Duration(i) * 10 * time.Minute
+		w.time(after)
+		w.log(after, fmt.Sprintf(`"user":"u","h":"h%d"`, i))
+	}
+	at := monday.Add(90 * time.Minute)
+	for _, h := range []string{"a", "b", "c"} {
+		w.put(at, at, `"level":"ERROR","h":"`+h+`"`)
+	}
+	if s := w.engine.Stats(); s.Refused != 0 || s.Groups != 4 {
+		t.Errorf("%d are refused of %d groups", s.Refused, s.Groups)
+	}
+}
+
+// What came too late before an alert fired is not counted with what comes too late after it.
+func TestAlertThatFiresEndsWhatWasMissed(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"INFO"`)
+	w.time(2 * time.Hour)
+	put := func(at, now time.Duration) {
+		w.put(monday.Add(at), monday.Add(now), `"level":"ERROR","service":"a"`)
+		w.time(now)
+	}
+	put(110*time.Minute, 2*time.Hour) // too late
+	put(2*time.Hour, 2*time.Hour)
+	put(2*time.Hour+time.Second, 2*time.Hour+time.Second)
+	w.notified("2h0m1s shop/Errors{service=a} firing")
+	w.time(2*time.Hour + 20*time.Minute)
+	put(113*time.Minute, 2*time.Hour+20*time.Minute) // too late
+	if got := w.engine.Missed(); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+	put(114*time.Minute, 2*time.Hour+20*time.Minute)
+	if got := w.engine.Missed(); len(got) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
