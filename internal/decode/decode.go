@@ -45,7 +45,7 @@ const (
 const (
 	sharedRatio  = 64
 	sharedAlways = 16 << 20
-	sharedMost   = 1 << 30
+	sharedMost   = 256 << 20
 )
 
 // Decoder reads records. It has scratch memory and is not safe for concurrent use.
