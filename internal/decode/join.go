@@ -120,8 +120,13 @@ func (c JoinConfig) compile() (r joinRules, err error) {
 	return r, nil
 }
 
+// continuesIn is how much of a line says whether it continues an event. A record that waits is
+// looked at again with those that follow, and expressions take longer than anything else.
+const continuesIn = 64 << 10
+
 // continues says whether a line continues an event.
 func (r *joinRules) continues(line []byte) bool {
+	line = line[:min(len(line), continuesIn)]
 	if r.start != nil && r.start.Match(line) {
 		return false
 	}
@@ -202,7 +207,7 @@ type joinEvent struct {
 // one instant in many streams, or with times that stand still, would fill the memory.
 const (
 	maxWaiting      = 20_000
-	maxWaitingBytes = 16 << 20
+	maxWaitingBytes = 4 << 20
 )
 
 // Join joins records of one partition, in their order, and returns the events in the order of their

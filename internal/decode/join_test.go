@@ -230,8 +230,8 @@ func TestWaitingLinesAreBounded(t *testing.T) {
 			t.Errorf("%d records of %d bytes: %d are used", n, size, used)
 		}
 	}
-	f(100, 100_000, true)
-	f(200, 100_000, false)
+	f(30, 100_000, true)
+	f(60, 100_000, false)
 	f(maxWaiting, 1, true)
 	f(maxWaiting+10, 1, false)
 }
