@@ -150,6 +150,9 @@ func (l *Log) levelOfHead() level {
 // namedLevel reports whether a text begins with a level, perhaps in brackets or behind a word in
 // brackets.
 func namedLevel(text []byte) bool {
+	if bytes.HasPrefix(text, []byte("PHP ")) {
+		return true
+	}
 	start := 0
 	if text[0] == '[' || text[0] == '<' {
 		if word := wordAt(text[1:min(len(text), 17)]); levelWord(word).word != nil {

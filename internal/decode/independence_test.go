@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/log-monitoring/alert-engine/pkg/models"
+
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
@@ -113,4 +115,23 @@ func TestFieldsAreIndependent(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The time of a log that has it in its text may be asked for first: the text stays as it is.
+func TestTimeLeavesTheMessage(t *testing.T) {
+	d, err := New(Config{}, NewFields("timestamp", "level"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := wraps["otlp"](`{"log":"2026-11-29T08:04:36.382Z\tERROR\tpayment failed\n"}`)
+	d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) {
+		l.Lookup("timestamp")
+		const want = "2026-11-29T08:04:36.382Z\tERROR\tpayment failed"
+		if got := string(l.Lookup("message").Text); got != want {
+			t.Errorf("the message is %q", got)
+		}
+		if got := string(l.Lookup("level").Text); got != "ERROR" {
+			t.Errorf("the level is %q", got)
+		}
+	}, func(r Reason, detail string) { t.Errorf("%s: %s", r, detail) })
 }

@@ -431,7 +431,8 @@ func opens(t []byte, flags uint8) bool {
 						endsInPairs(t))
 			}
 			return t[10] == '.' || t[2] == '/' && (t[5] == '-' || t[10] == '-') || // Squid; Snort
-				t[4] == '/' && endsInPairs(t)
+				t[4] == '/' && endsInPairs(t) ||
+				flags&jsonscan.Escaped != 0 && opensEscaped(t) // S3
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
 				return true
@@ -443,6 +444,9 @@ func opens(t []byte, flags uint8) bool {
 		}
 		if t[1]-'A' < 26 && t[2]-'A' < 26 && opensBehindLevel(t) {
 			return true
+		}
+		if t[3] == ' ' && t[0]-'A' < 26 && weekday(t) == 3 {
+			return t[4]-'0' <= 9 || endsInPairs(t) // journalctl's short-full
 		}
 	}
 	near := t[:min(len(t), 40)]
@@ -491,7 +495,7 @@ func endsInPairs(t []byte) bool {
 // opensEscaped reports whether a string with escapes has the quote of a request behind a bracket
 // or a minus sign, as access logs have, or begins with a label, as LTSV does, and has a tab.
 func opensEscaped(t []byte) bool {
-	t = t[:min(len(t), 200)]
+	t = t[:min(len(t), 400)] // S3 has many columns before the request
 	for i := 0; i < len(t); i += 2 {
 		j := bytes.IndexByte(t[i:], '\\')
 		if j < 0 {
@@ -503,7 +507,8 @@ func opensEscaped(t []byte) bool {
 		}
 		switch t[i+1] {
 		case '"':
-			if i > 1 && t[i-1] == ' ' && (t[i-2] == ']' || t[i-2] == '-') {
+			if i > 1 && t[i-1] == ' ' && (t[i-2] == ']' || t[i-2] == '-' ||
+				opensRequest(t[i+2:])) {
 				return true
 			}
 		case 't':
@@ -513,6 +518,12 @@ func opensEscaped(t []byte) bool {
 		}
 	}
 	return false
+}
+
+// opensRequest reports whether a text begins with a method and a path.
+func opensRequest(t []byte) bool {
+	method, path, ok := bytes.Cut(t[:min(len(t), 10)], []byte(" "))
+	return ok && len(path) > 0 && path[0] == '/' && isMethod(method)
 }
 
 const (

@@ -153,8 +153,9 @@ func (l *Log) Lookup(path string) Value {
 		return l.Value(id)
 	}
 	if path == "timestamp" {
+		at := l.Time() // it may keep texts of its own
 		return Value{String, l.d.keep(func(b []byte) []byte {
-			return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano)
+			return time.Unix(0, at).UTC().AppendFormat(b, time.RFC3339Nano)
 		})}
 	}
 	l.inFull()
