@@ -39,6 +39,7 @@ type promise struct {
 	workload  *promised
 	behind    time.Duration // the longest that a log was created after its time
 	late      []acked       // logs that the broker had later than rules wait for them
+	acks      []time.Time   // when the broker said that it had a log, at most one a second
 	gone      []gap         // of the broker
 	done      struct{ kills, stops, outages int }
 }
@@ -227,8 +228,12 @@ func (p *promise) produce(ctx context.Context) error {
 			if err != nil {
 				failed = err // callbacks come one at a time
 			}
-			if now := time.Now(); now.Sub(r.Timestamp) > promiseLateness {
+			now := time.Now()
+			if now.Sub(r.Timestamp) > promiseLateness {
 				p.late = append(p.late, acked{r.Partition, r.Timestamp, now})
+			}
+			if len(p.acks) == 0 || now.Sub(p.acks[len(p.acks)-1]) >= time.Second {
+				p.acks = append(p.acks, now)
 			}
 		})
 		if ctx.Err() != nil {
@@ -239,16 +244,35 @@ func (p *promise) produce(ctx context.Context) error {
 }
 
 // inexcusable is the longest that the broker had a log after its time although it was there, and
-// the producer was connected.
+// the producer was connected. A broker is there again once it has said that it has a log: a real
+// one takes some time to start.
 func (p *promise) inexcusable() (longest time.Duration) {
+	gone := slices.Clone(p.gone)
+	for i, g := range gone {
+		if k, _ := slices.BinarySearchFunc(p.acks, g.to, time.Time.Compare); k < len(p.acks) {
+			gone[i].to = p.acks[k]
+		}
+	}
 	for _, a := range p.late {
-		if !slices.ContainsFunc(p.gone, func(g gap) bool {
+		if !slices.ContainsFunc(gone, func(g gap) bool {
 			return a.by.After(g.from) && a.at.Before(g.to.Add(pauseMax+promiseLateness))
-		}) {
-			longest = max(longest, a.by.Sub(a.at))
+		}) && a.by.Sub(a.at) > longest {
+			longest = a.by.Sub(a.at)
+			log.Printf("the log of %v was acknowledged at %v; the outage before was %v",
+				a.at.Format(time.TimeOnly), a.by.Format(time.TimeOnly), before(gone, a.at))
 		}
 	}
 	return longest
+}
+
+// before is the last gap that began before an instant.
+func before(gone []gap, at time.Time) string {
+	for _, g := range slices.Backward(gone) {
+		if g.from.Before(at) {
+			return g.from.Format(time.TimeOnly) + " to " + g.to.Format(time.TimeOnly)
+		}
+	}
+	return "none"
 }
 
 // drained is how long a producer has to bring no buffered log until the engine goes on, once it had

@@ -3,6 +3,7 @@
 //
 //	go -C bench run ./flood
 //	go -C bench run ./flood -bin /tmp/older-alert-engine -alerts 20000
+//	go -C bench run ./flood -over 1m                   # a flood that lasts, instead of a burst
 //	go -C bench run ./flood -profiles /tmp/profiles    # profiles of the heap and the CPU
 //
 // An embedded Kafka and the webhook are in this process, alert-engine in its own. Probes, each of
@@ -77,16 +78,17 @@ var pages = []string{
 
 func main() {
 	alerts := flag.Int("alerts", 100_000, "alerts of the flood")
+	over := flag.Duration("over", 0, "how long the flood lasts; all of it comes at once without")
 	bin := flag.String("bin", "", "another alert-engine than the one beside the benchmarks")
 	profiles := flag.String("profiles", "", "a directory that profiles are written to")
 	flag.Parse()
-	if err := measure(*alerts, *bin, *profiles); err != nil {
+	if err := measure(*alerts, *over, *bin, *profiles); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // measure is one long sequence of steps: start everything, probe, flood, probe, ask, restart.
-func measure(alerts int, bin, profiles string) error {
+func measure(alerts int, over time.Duration, bin, profiles string) error {
 	dir, err := os.MkdirTemp("", "flood-")
 	if err != nil {
 		return err
@@ -146,7 +148,7 @@ func measure(alerts int, bin, profiles string) error {
 	var times []pageTime
 	return errors.Join(
 		stage("at rest", func() error { time.Sleep(10 * time.Second); return nil }),
-		stage("during the flood", func() error { return flood(client, engine, alerts) }),
+		stage("during the flood", func() error { return flood(client, engine, alerts, over) }),
 		stage("afterwards", func() error { time.Sleep(10 * time.Second); return nil }),
 		stage("while pages are asked for", func() error { times, err = ask(engine); return err }),
 		printPages(&times),
@@ -155,10 +157,14 @@ func measure(alerts int, bin, profiles string) error {
 	)
 }
 
-// flood produces one log for each alert, and returns when all of them are up.
-func flood(client *kgo.Client, engine *proc.Engine, alerts int) error {
-	ctx := context.Background()
+// flood produces one log for each alert, evenly over a time, and returns when all of them are up.
+func flood(client *kgo.Client, engine *proc.Engine, alerts int, over time.Duration) error {
+	ctx, start := context.Background(), time.Now()
 	for i := range alerts {
+		at := start.Add(time.Duration(float64(over) * float64(i) / float64(alerts)))
+		if wait := time.Until(at); wait > time.Millisecond {
+			time.Sleep(wait)
+		}
 		value := fmt.Sprintf(
 			`{"level":"WARN","event":"login_failed","user":"u%d","message":"wrong password for u%d"}`,
 			i,
