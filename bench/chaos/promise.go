@@ -123,8 +123,10 @@ func runPromise(o options) (err error) {
 	for _, r := range p.receivers {
 		r.recover()
 	}
-	log.Printf("all is written; %d SIGKILLs, %d SIGSTOPs, %d outages; %v",
-		p.done.kills, p.done.stops, p.done.outages, &p.real)
+	log.Printf("all is written; %d SIGKILLs, %d SIGSTOPs, %d outages; %v; the broker had a log at "+
+		"most %v after its time while it was there",
+		p.done.kills, p.done.stops, p.done.outages, &p.real,
+		p.inexcusable().Round(time.Millisecond))
 	until := start.Add(length - 10*time.Second)
 	want, err := p.workload.expected(fmt.Sprintf(kindsOfRules, promiseLateness), until)
 	if err != nil {
@@ -256,23 +258,11 @@ func (p *promise) inexcusable() (longest time.Duration) {
 	for _, a := range p.late {
 		if !slices.ContainsFunc(gone, func(g gap) bool {
 			return a.by.After(g.from) && a.at.Before(g.to.Add(pauseMax+promiseLateness))
-		}) && a.by.Sub(a.at) > longest {
-			longest = a.by.Sub(a.at)
-			log.Printf("the log of %v was acknowledged at %v; the outage before was %v",
-				a.at.Format(time.TimeOnly), a.by.Format(time.TimeOnly), before(gone, a.at))
+		}) {
+			longest = max(longest, a.by.Sub(a.at))
 		}
 	}
 	return longest
-}
-
-// before is the last gap that began before an instant.
-func before(gone []gap, at time.Time) string {
-	for _, g := range slices.Backward(gone) {
-		if g.from.Before(at) {
-			return g.from.Format(time.TimeOnly) + " to " + g.to.Format(time.TimeOnly)
-		}
-	}
-	return "none"
 }
 
 // drained is how long a producer has to bring no buffered log until the engine goes on, once it had

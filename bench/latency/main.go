@@ -5,6 +5,8 @@
 //	go -C bench run ./latency
 //	go -C bench run ./latency -members 3      of a cluster
 //	go -C bench run ./latency -answer 50ms    with a webhook that takes so long to answer
+//	go -C bench run ./latency -second         beside a second load: 2,000 logs a second on another
+//	                                          topic, each read by two further instances
 //	go -C bench run ./latency -bin FILE       of another build
 //
 // Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries
@@ -39,6 +41,10 @@ const (
 	topic  = "logs"
 	warmUp = 3 * time.Second
 	every  = 100 * time.Millisecond // comes a probe
+
+	secondTopic   = "second" // of the load beside what is measured
+	secondRate    = 2000     // logs a second
+	secondReaders = 2
 )
 
 func main() {
@@ -47,16 +53,18 @@ func main() {
 	length := flag.Duration("for", 30*time.Second, "how long to measure")
 	members := flag.Int("members", 0, "of a cluster; 0 for an instance without one")
 	answer := flag.Duration("answer", 0, "how long the webhook takes to answer")
+	second := flag.Bool("second", false, "measure beside a second load")
 	bin := flag.String("bin", "", "alert-engine, if it is built already")
 	flag.Parse()
-	if err := measure(*rate, *rules, *length, *members, *answer, *bin); err != nil {
+	if err := measure(*rate, *rules, *length, *members, *answer, *second, *bin); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // measure is one long sequence of steps: start everything, produce, stop, print.
 func measure(
-	rate float64, rules int, length time.Duration, members int, answer time.Duration, bin string,
+	rate float64, rules int, length time.Duration, members int, answer time.Duration, second bool,
+	bin string,
 ) error {
 	dir, err := os.MkdirTemp("", "latency-")
 	if err != nil {
@@ -65,8 +73,10 @@ func measure(
 	defer os.RemoveAll(dir)
 	broker, err := devbroker.Start(
 		devbroker.Options{
-			Addr:   "127.0.0.1:0",
-			Topics: []devbroker.Topic{{Name: topic, Partitions: 4}},
+			Addr: "127.0.0.1:0",
+			Topics: []devbroker.Topic{
+				{Name: topic, Partitions: 4}, {Name: secondTopic, Partitions: 4},
+			},
 		},
 	)
 	if err != nil {
@@ -80,10 +90,7 @@ func measure(
 	var engine *proc.Engine // the first one, whose memory is measured
 	for i := range max(members, 1) {
 		own := filepath.Join(dir, strconv.Itoa(i))
-		if err := os.Mkdir(own, 0o755); err != nil {
-			return err
-		}
-		e, err := startEngine(own, broker.Addr(), hook.url, bin, rules,
+		e, err := startEngine(own, broker.Addr(), topic, hook.url, bin, rules,
 			int((warmUp+length)/every)+1, members > 0)
 		if err != nil {
 			return err
@@ -93,6 +100,13 @@ func measure(
 		} else {
 			defer e.Stop()
 		}
+	}
+	if second {
+		end, err := secondLoad(dir, broker.Addr(), hook.url, bin, rules)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	time.Sleep(5 * time.Second) // what was needed to start has been given back
 	atRest := engine.ResidentMB()
@@ -108,6 +122,50 @@ func measure(
 	}
 	report(rate, rules, length, sent, hook.delays(), atRest, after, before)
 	return nil
+}
+
+// secondLoad starts further instances with a topic of their own, and a producer that writes there
+// until end is called.
+func secondLoad(dir, broker, hook, bin string, rules int) (end func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running []*proc.Engine
+	end = func() {
+		cancel()
+		for _, e := range running {
+			if err := e.Stop(); err != nil {
+				log.Print(err)
+			}
+		}
+	}
+	for i := range secondReaders {
+		own := filepath.Join(dir, fmt.Sprintf("second-%d", i))
+		e, err := startEngine(own, broker, secondTopic, hook, bin, rules, 0, false)
+		if err != nil {
+			end()
+			return nil, err
+		}
+		running = append(running, e)
+	}
+	client, err := newProducer(broker, secondTopic)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	go func() {
+		defer client.Close()
+		workload := app.NewWorkload(2, time.Now(), secondRate)
+		ticks := time.NewTicker(2 * time.Millisecond)
+		defer ticks.Stop()
+		for {
+			select {
+			case tick := <-ticks.C:
+				write(ctx, client, workload.Until(tick))
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return end, nil
 }
 
 func report(
@@ -137,8 +195,7 @@ func report(
 // produce writes ordinary logs at the given rate, and among them ten a second that raise an alert.
 // It returns how many of those are to be counted.
 func produce(broker string, rate float64, length time.Duration) (int, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0))
+	client, err := newProducer(broker, topic)
 	if err != nil {
 		return 0, err
 	}
@@ -150,18 +207,7 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 		if tick.Sub(start) > warmUp+length {
 			break
 		}
-		for _, l := range workload.Until(tick) {
-			client.Produce(
-				ctx,
-				&kgo.Record{
-					Key:       []byte(l.Pod),
-					Value:     l.Value,
-					Timestamp: l.Time,
-					Headers:   []kgo.RecordHeader{{Key: "service", Value: []byte(l.Service)}},
-				},
-				nil,
-			)
-		}
+		write(ctx, client, workload.Until(tick))
 		if int(tick.Sub(start)/every) <= probes {
 			continue
 		}
@@ -183,6 +229,27 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 		}
 	}
 	return counted, client.Flush(ctx)
+}
+
+func newProducer(broker, topic string) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0))
+}
+
+// write produces logs of a workload.
+func write(ctx context.Context, client *kgo.Client, logs []app.WorkloadLog) {
+	for _, l := range logs {
+		client.Produce(
+			ctx,
+			&kgo.Record{
+				Key:       []byte(l.Pod),
+				Value:     l.Value,
+				Timestamp: l.Time,
+				Headers:   []kgo.RecordHeader{{Key: "service", Value: []byte(l.Service)}},
+			},
+			nil,
+		)
+	}
 }
 
 // webhook notes when the alerts of probes arrive.
@@ -240,14 +307,22 @@ func (w *webhook) wait(n int, patience time.Duration) {
 	}
 }
 
-// startEngine builds alert-engine and starts it with its own configuration; it returns once the
-// program is ready.
+// startEngine builds alert-engine and starts it in a directory that it makes, with a configuration
+// of its own; it returns once the program is ready. Members of a cluster share a group, others have
+// one each.
 func startEngine(
-	dir, broker, hook, bin string, rules, probes int, clustered bool,
+	dir, broker, topic, hook, bin string, rules, probes int, clustered bool,
 ) (*proc.Engine, error) {
-	config := fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\n"+
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	group := "bench"
+	if !clustered {
+		group = "bench-" + filepath.Base(dir)
+	}
+	config := fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], group: %s, start: start}\n"+
 		"rules: [bench.rules.yml]\nnotify: {webhook_url: %q}\nlog: {level: warn}\n", broker, topic,
-		hook)
+		group, hook)
 	if clustered {
 		config += "cluster: {enabled: true}\n"
 	}
