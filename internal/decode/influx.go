@@ -34,6 +34,18 @@ func (d *Decoder) influx(b []byte) bool {
 	return true
 }
 
+// isPoint reports whether the first line is a point: logfmt could be read in its fields. Only a line
+// with a comma before its first equals sign is looked at. The space behind dst is used.
+func isPoint(dst, b []byte) bool {
+	i := bytes.IndexByte(b[:min(len(b), 256)], '=')
+	if i < 0 || bytes.IndexByte(b[:i], ',') <= 0 {
+		return false
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	_, ok := appendPoint(dst, bytes.TrimSpace(line))
+	return ok
+}
+
 // appendPoint rewrites a point as Telegraf writes it in JSON: tags and fields are members, and
 // those of its syslog input have the names of a log's fields.
 func appendPoint(dst, b []byte) ([]byte, bool) {
