@@ -172,7 +172,7 @@ func run(groups int) error {
 	if err != nil {
 		return err
 	}
-	if err := m.apply(cluster.RulesRecord(1, cluster.Rules{Hash: 1})); err != nil {
+	if err := m.apply(cluster.RulesRecord(1, 0, cluster.Rules{Hash: 1})); err != nil {
 		return err
 	}
 	for from := 0; from < groups; from += 1000 {

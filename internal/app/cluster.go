@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -43,6 +42,8 @@ type clusterMember struct {
 	topic     *kafka.OrderedTopic
 	home      models.Partition // of all alerts
 	snapshots clusterSnapshots
+	pages     *clusterPages
+	notes     *clusterNotes
 
 	scanner *cluster.Scanner
 	ready   chan struct{} // is closed when the fold has reached the end of the topic once
@@ -65,7 +66,9 @@ type clusterMember struct {
 	decided   int
 	changed   chan struct{} // closed by changePending
 	proposal  cluster.Rules // the rules of our files; without a hash before they are known
-	own       *rule.Set     // the same
+	own       *rule.Set     // the same, with the rule files of the pages
+	inForce   uint64        // hash of the rules in force without the rule files of the pages
+	refusal   refusal       // of our proposal
 	presented time.Time     // when we presented ourselves last
 	applied   time.Time     // when a record was applied last
 	// what an operator should repair at the topics of the cluster, by what does not work
@@ -111,7 +114,7 @@ func (p *process) openCluster(set *rule.Set) error {
 		return err
 	}
 	p.lives.onEnd(func() error { m.topic.Close(); return nil })
-	m.snapshots.m = m
+	m.snapshots.m, m.pages, m.notes = m, newClusterPages(m), &clusterNotes{m: m}
 	m.snapshots.topic, err = kafka.NewOrderedTopic(o.Client, p.config.snapshotsTopic(), p.logger)
 	if err != nil {
 		return err
@@ -126,12 +129,15 @@ func (p *process) openCluster(set *rule.Set) error {
 		Silence: func(b []byte) (string, time.Time) {
 			return p.notifier.MergeSilence(bytes.Clone(b))
 		},
-		Written: p.state.values.covered,
+		Written: p.state.values.covered, Noted: m.notes.take,
 	})
 	p.state.cluster, p.state.values.cluster = m, m
 	p.registry.MustRegister(clusterMetrics{m})
 	r, err := p.rulesOf(p.config)
 	if err != nil {
+		return err
+	}
+	if err := p.compiles(set); err != nil {
 		return err
 	}
 	return m.propose(set, r)
@@ -153,6 +159,9 @@ func (p *process) rulesOf(c *Config) (r cluster.Rules, err error) {
 		return r, err
 	}
 	for _, f := range texts {
+		if m := p.state.cluster; m != nil && m.pages.has(f.Name) {
+			continue // it is not of the configuration
+		}
 		r.Files = append(r.Files, cluster.File{Name: f.Name, Text: string(f.Data)})
 	}
 	slices.SortFunc(r.Files, func(a, b cluster.File) int {
@@ -181,16 +190,15 @@ func (m *clusterMember) proposed() cluster.Rules {
 }
 
 // propose makes a set of rules, with its texts, the one that we propose to the others.
-func (m *clusterMember) propose(set *rule.Set, r cluster.Rules) (err error) {
+func (m *clusterMember) propose(set *rule.Set, r cluster.Rules) error {
 	r.Lists = map[string][]string{}
 	for name, l := range set.Lists {
 		if l.Values != nil {
 			r.Lists[name] = l.Values
 		}
 	}
-	if r.Hash, err = hashOf(r); err != nil {
-		return err
-	}
+	r.Pages = nil
+	r.Hash = cluster.HashOf(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.proposal, m.own, m.presented = r, set, time.Time{}
@@ -200,22 +208,7 @@ func (m *clusterMember) propose(set *rule.Set, r cluster.Rules) (err error) {
 	return nil
 }
 
-// hashOf identifies rules by their texts, and not by the directory that they are in.
-func hashOf(r cluster.Rules) (uint64, error) {
-	r.Hash, r.Files, r.Documents = 0, slices.Clone(r.Files), slices.Clone(r.Documents)
-	for i := range r.Files {
-		r.Files[i].Name = filepath.Base(r.Files[i].Name)
-	}
-	for i := range r.Documents {
-		r.Documents[i].File = filepath.Base(r.Documents[i].File)
-	}
-	text, err := json.Marshal(r)
-	h := fnv.New64a()
-	h.Write(text)
-	return h.Sum64() | 1, err // 0 is for none
-}
-
-// ownSet is the rules of our files.
+// ownSet is the rules of our files and of the pages.
 func (m *clusterMember) ownSet() *rule.Set {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -223,10 +216,20 @@ func (m *clusterMember) ownSet() *rule.Set {
 }
 
 // setOf reads rules from their texts.
-func setOf(r cluster.Rules) (*rule.Set, error) {
+func (m *clusterMember) setOf(r cluster.Rules) (*rule.Set, error) {
 	var files []rule.File
+	lists := map[string][]string{}
+	for _, f := range r.Pages {
+		maps.Copy(lists, f.Lists)
+	}
+	maps.Copy(lists, r.Lists)
 	for _, f := range r.Files {
-		files = append(files, rule.File{Name: f.Name, Data: []byte(f.Text), Members: r.Lists})
+		files = append(files, rule.File{Name: f.Name, Data: []byte(f.Text), Members: lists})
+	}
+	for _, f := range r.Pages {
+		files = append(files, rule.File{
+			Name: m.pages.path(f.Name), Data: []byte(f.Text), Members: lists,
+		})
 	}
 	var documents []rule.Document
 	for _, d := range r.Documents {
@@ -244,7 +247,7 @@ func setOf(r cluster.Rules) (*rule.Set, error) {
 		return nil, mistakes // the members that have accepted it decide with it
 	}
 	given := map[string][]string{}
-	for name, values := range r.Lists {
+	for name, values := range lists {
 		if set.Lists[name] != nil {
 			given[name] = values
 		}
@@ -254,7 +257,7 @@ func setOf(r cluster.Rules) (*rule.Set, error) {
 
 // setRules puts the rules in force that the topic names. The fold calls it.
 func (m *clusterMember) setRules(r cluster.Rules) error {
-	set, err := setOf(r)
+	set, err := m.setOf(r)
 	if err != nil {
 		return err
 	}
@@ -263,6 +266,9 @@ func (m *clusterMember) setRules(r cluster.Rules) error {
 		return err
 	}
 	m.p.set.Store(set)
+	r.Pages = nil
+	m.inForce = cluster.HashOf(r)
+	ring(m.pages.bell)
 	if m.p.backfills != nil {
 		m.p.backfills.changed()
 	}
@@ -307,6 +313,7 @@ func (m *clusterMember) follow(ctx context.Context) error {
 	helpers.Go(func() { m.lead(helping) })
 	helpers.Go(func() { m.snapshots.run(helping) })
 	helpers.Go(func() { m.checkTopics(helping) })
+	helpers.Go(func() { m.pages.run(helping) })
 	saved := time.Now()
 	err := m.topic.Tail(ctx, m.next(), func(batch []kafka.OrderedRecord) error {
 		if err := m.apply(batch); err != nil {
@@ -481,6 +488,8 @@ func (m *clusterMember) lead(ctx context.Context) {
 		m.checkLead(false)
 		m.present(false)
 		m.proposeRules()
+		m.pages.adopt()
+		m.notes.send()
 		if time.Since(looked) >= topicsEvery {
 			looked = time.Now()
 			m.removeTopics(ctx)
@@ -565,6 +574,7 @@ func (m *clusterMember) leave() {
 	m.changePending()
 	m.mu.Unlock()
 	m.elected.Store(false)
+	m.notes.send()
 	m.present(true)
 	ctx, cancel := context.WithTimeout(context.Background(), clusterGrace)
 	defer cancel()
@@ -600,23 +610,53 @@ func (m *clusterMember) present(stopped bool) {
 }
 
 // proposeRules puts our rules in force, if we lead, and all members have the same other ones than
-// those in force; or at once, if there are none.
+// those in force; or at once, if there are none. The rule files of the pages stay.
 func (m *clusterMember) proposeRules() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	hash := m.fold.Rules().Hash
-	if !m.notifies || m.proposal.Hash == hash || len(m.own.Unknown()) > 0 {
+	base := m.fold.Rules()
+	if !m.notifies || base.Hash != 0 && m.proposal.Hash == m.inForce || len(m.own.Unknown()) > 0 {
 		return
 	}
 	for _, other := range m.fold.Members() {
-		if hash != 0 && other.Rules != m.proposal.Hash {
+		if base.Hash != 0 && other.Rules != m.proposal.Hash {
 			return
 		}
 	}
-	if hash != 0 && len(m.fold.Members()) == 0 {
+	if base.Hash != 0 && len(m.fold.Members()) == 0 {
 		return
 	}
-	m.append(cluster.RulesRecord(m.self, m.proposal), m.noted)
+	if m.refuses(base) {
+		return
+	}
+	m.append(cluster.RulesRecord(m.self, base.Hash, m.proposal), m.noted)
+}
+
+// refusal is why rules that we propose cannot come in force beside others that are.
+type refusal struct {
+	proposal, base uint64 // hashes
+	err            error
+}
+
+const refusedRules = "the rules of the configuration cannot come in force beside the rule files of " +
+	"the pages"
+
+// refuses reports whether our rules cannot be read with the rule files of the pages: a member that
+// reads them in the topic would end. The caller holds mu.
+func (m *clusterMember) refuses(base cluster.Rules) bool {
+	if len(base.Pages) == 0 {
+		return false
+	}
+	if is := m.refusal; is.proposal != m.proposal.Hash || is.base != base.Hash {
+		r := m.proposal
+		r.Pages = base.Pages
+		_, err := m.setOf(r)
+		m.refusal = refusal{m.proposal.Hash, base.Hash, err}
+		if err != nil {
+			m.log.Error(refusedRules, "error", err)
+		}
+	}
+	return m.refusal.err != nil
 }
 
 // removeTopics removes topics that are gone or are no longer read: no member says how far they are
@@ -748,7 +788,7 @@ func (m *clusterMember) resolve(ctx context.Context, alertID, reason string) err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if done, _ := m.fold.TakeResolved(offset); !done {
+	if done, _ := m.fold.TakeAnswer(offset); !done {
 		return errors.New("no such alert is active")
 	}
 	return nil

@@ -57,6 +57,9 @@ func (p *process) leaveCluster(ctx context.Context) (decided []models.Alert, err
 			err,
 		)
 	}
+	if err := m.pages.write(m.fold.Pages()); err != nil {
+		return nil, err
+	}
 	left := m.fold.Leave()
 	err = notify.Continue(string(p.config.DataDir), p.logger, left.Notified, left.Silences)
 	if err != nil {
@@ -118,6 +121,7 @@ func (p *process) formerMember() (*clusterMember, error) {
 		return nil, err
 	}
 	m.scanner = cluster.NewScanner(cluster.ScannerOptions{Self: m.self, Engine: p.state.Engine})
+	m.pages = newClusterPages(m)
 	m.fold = cluster.NewFold(cluster.FoldOptions{
 		Self: m.self, Engine: p.state.Engine, SetRules: m.setRules,
 		Silence: func(b []byte) (string, time.Time) { return notify.SilenceID(bytes.Clone(b)) },

@@ -10,8 +10,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/cluster"
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -59,7 +61,7 @@ func (m *clusterMember) join(ctx context.Context) (final, err error) {
 		if final, err = m.inherit(ctx, source, start, end); final != nil || err != nil {
 			return final, err
 		}
-		return m.load(source), nil
+		return m.takeOver(source), nil
 	}
 	problem := ""
 	switch {
@@ -86,7 +88,7 @@ func (m *clusterMember) join(ctx context.Context) (final, err error) {
 			}
 		}
 	}
-	return m.load(source), nil
+	return m.takeOver(source), nil
 }
 
 // owned is where the state in data_dir continues; without a topic there is none. single is whether
@@ -223,6 +225,28 @@ func (m *clusterMember) waits(ctx context.Context, start, end int64) (err error)
 		return nil
 	})
 	return errors.Join(read, err)
+}
+
+// takeOver takes over what the store has, and shows what it says of the past.
+func (m *clusterMember) takeOver(source store.Source) error {
+	if err := m.load(source); err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, a := range m.p.store.History() {
+		if !m.p.history.Has(a) {
+			m.p.history.Add(history.OfAlert(a, now))
+		}
+	}
+	m.mu.Lock()
+	notes := m.fold.Notes()
+	m.mu.Unlock()
+	m.notes.restore(notes)
+	if err := m.pages.sync(); err != nil {
+		m.log.Error(pagesNotKept, "error", err)
+		ring(m.pages.bell)
+	}
+	return nil
 }
 
 // load takes over what the store has.

@@ -50,6 +50,9 @@ func (m *clusterMember) topicsHealth() error {
 	for _, what := range slices.Sorted(maps.Keys(m.problems)) {
 		errs = append(errs, fmt.Errorf("%s: %w", what, m.problems[what]))
 	}
+	if err := m.refusal.err; err != nil && m.refusal.proposal == m.proposal.Hash {
+		errs = append(errs, fmt.Errorf("%s: %w", refusedRules, err))
+	}
 	most := snapshotsOld * m.p.config.Cluster.SnapshotEvery
 	if age := m.fold.SnapshotAge(); age > most {
 		errs = append(errs, fmt.Errorf("the newest snapshot is %s old; the frames topic grows",
@@ -90,7 +93,7 @@ func (m *clusterMember) slowest() (p models.Partition, held time.Duration) {
 // differ is how many members have other rules than those in force. The caller holds mu.
 func (m *clusterMember) differ() (n int) {
 	for _, other := range m.fold.Members() {
-		if other.Rules != m.fold.Rules().Hash {
+		if other.Rules != m.inForce {
 			n++
 		}
 	}
@@ -113,7 +116,7 @@ func (m *clusterMember) status() *web.ClusterStatus {
 		s.Members = append(s.Members, web.ClusterMember{
 			Name: other.Name, Host: other.Host, Version: other.Version, Seen: other.At,
 			Leader: author == leader, Self: author == m.self,
-			SameRules: other.Rules == m.fold.Rules().Hash, Partitions: other.Partitions,
+			SameRules: other.Rules == m.inForce, Partitions: other.Partitions,
 		})
 	}
 	slices.SortFunc(s.Members, func(a, b web.ClusterMember) int {

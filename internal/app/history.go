@@ -51,6 +51,10 @@ func (p *process) delivered(alertID string, d notify.Delivery) {
 	case d.Integration != "":
 		e.Kind = history.Failed
 	}
+	if m := p.state.cluster; m != nil {
+		m.notes.add(e)
+		return
+	}
 	p.history.Add(e)
 }
 
@@ -172,7 +176,10 @@ func (v historyView) entries(q history.Query) []history.Entry {
 }
 
 // Record implements web.Audit.
-func (v historyView) Record(e web.AuditEntry) error {
+func (v historyView) Record(e web.AuditEntry) error { return v.log.Record(v.entry(e)) }
+
+// entry is what a user did as an entry of the history.
+func (v historyView) entry(e web.AuditEntry) history.Entry {
 	one := history.Entry{
 		Time:    e.At,
 		Kind:    history.Change,
@@ -194,7 +201,7 @@ func (v historyView) Record(e web.AuditEntry) error {
 			one.Rule = known[0].Rule
 		}
 	}
-	return v.log.Record(one)
+	return one
 }
 
 // Entries implements web.Audit.
@@ -217,16 +224,38 @@ func (v historyView) changes(q history.Query) (list []web.AuditEntry) {
 	return list
 }
 
+// newest are the newest entries of some kinds, newest first.
+func (p *process) newest(most int, kinds ...history.Kind) (list []history.Entry) {
+	p.history.Flush()
+	q := history.Query{Kinds: kinds, Limit: most}
+	for len(list) < most {
+		page, err := p.history.Query(context.Background(), q)
+		if err != nil {
+			break // Health says so
+		}
+		list = append(list, page.Entries...)
+		if q.Before = page.Next; page.Next == "" {
+			break
+		}
+	}
+	return list[:min(most, len(list))]
+}
+
 // pastDeliveries are the deliveries of an alert that the history has.
 func (p *process) pastDeliveries(alertID string) (list []notify.Delivery) {
+	p.history.Flush()
 	for _, e := range p.history.Of(alertID) {
 		switch e.Kind {
 		case history.Notified, history.Failed, history.NotNotified:
-			list = append(list, notify.Delivery{
-				At: e.Time, State: e.State, Receiver: e.Receiver, Integration: e.Integration,
-				Sent: e.Kind == history.Notified, Detail: e.Detail,
-			})
+			list = append(list, deliveryOf(e))
 		}
 	}
 	return list
+}
+
+func deliveryOf(e history.Entry) notify.Delivery {
+	return notify.Delivery{
+		At: e.Time, State: e.State, Receiver: e.Receiver, Integration: e.Integration,
+		Sent: e.Kind == history.Notified, Detail: e.Detail, Rule: e.Rule,
+	}
 }

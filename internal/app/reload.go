@@ -53,7 +53,9 @@ func (p *process) reload(ctx context.Context) (err error) {
 		}
 	}
 	if m := p.state.cluster; m != nil {
-		err = m.propose(set, texts)
+		if err = p.compiles(set); err == nil {
+			err = m.propose(set, texts)
+		}
 	} else if err = p.state.SetRules(set); err == nil {
 		p.backfills.changed()
 		p.set.Store(set)

@@ -201,7 +201,9 @@ func (p *process) openState(ctx context.Context, set *rule.Set) (err error) {
 	if !p.config.Cluster.Enabled {
 		member, err := ofMember(p.store)
 		if err == nil && member {
-			p.inherited, err = p.leaveCluster(ctx)
+			if p.inherited, err = p.leaveCluster(ctx); err == nil {
+				set, err = p.rules(p.config) // with those of the pages
+			}
 		}
 		if err != nil {
 			return err
@@ -344,6 +346,10 @@ func (p *process) openServer() (err error) {
 	o.Tokens, o.Schemas = w.tokens(), Schemas()
 	p.setViews(&o)
 	o.History, o.Audit = historyView{p.history}, historyView{p.history}
+	if m := p.state.cluster; m != nil {
+		o.Audit, o.SaveRules = clusterAudit{historyView{p.history}, m}, m.pages.save
+		o.RuleEdit = m.pages.last
+	}
 	p.server, err = web.New(o)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -217,7 +218,9 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := setOf(r)
+	m := &clusterMember{p: p}
+	m.pages = newClusterPages(m)
+	got, err := m.setOf(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +240,7 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	before, err := hashOf(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := cluster.HashOf(r)
 	write("rules/shell.yml", strings.ReplaceAll(sigmaRule, "/sh", "/bash"))
 	if _, err := p.rules(c); err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 	if r, err = p.rulesOf(c); err != nil {
 		t.Fatal(err)
 	}
-	if after, _ := hashOf(r); after == before {
+	if cluster.HashOf(r) == before {
 		t.Error("a Sigma rule that has changed goes unnoticed")
 	}
 	c.Cluster.Enabled = false

@@ -37,7 +37,7 @@ func (p *process) setViews(o *web.Options) {
 	}, notifierView{
 		p.notifier, p,
 	}
-	o.Receivers = receiversView{p.notifier}
+	o.Receivers = receiversView{p.notifier, p.state.cluster}
 	o.Resolve = func(ctx context.Context, alertID string) error {
 		if m := p.state.cluster; m != nil {
 			return m.resolve(ctx, alertID, "resolved by hand")
@@ -325,9 +325,13 @@ type notifierView struct {
 	p *process
 }
 
-// Deliveries are those since the start, or those of an earlier run.
+// Deliveries are those since the start, or those of an earlier run. In a cluster they are those of
+// all members.
 func (v notifierView) Deliveries(id string) []web.Delivery {
 	list := v.n.Deliveries(id)
+	if m := v.p.state.cluster; m != nil {
+		return deliveries(m.notes.withOurs(v.p.pastDeliveries(id), list))
+	}
 	if len(list) == 0 {
 		list = v.p.pastDeliveries(id)
 	}
@@ -336,6 +340,9 @@ func (v notifierView) Deliveries(id string) []web.Delivery {
 
 func (v notifierView) Status() web.NotifierStatus {
 	s := v.n.Status()
+	if m := v.p.state.cluster; m != nil {
+		s.Recent = m.notes.deliveries()
+	}
 	return web.NotifierStatus{
 		Waiting: s.Waiting,
 		Sent:    s.Sent,
@@ -350,10 +357,16 @@ func (v notifierView) Status() web.NotifierStatus {
 }
 
 // receiversView shows and tests receivers.
-type receiversView struct{ n *notify.Notifier }
+type receiversView struct {
+	n *notify.Notifier
+	m *clusterMember // nil for none
+}
 
 func (v receiversView) List() (list []web.Receiver) {
 	for _, r := range v.n.Receivers() {
+		if v.m != nil && !v.m.leads() {
+			r.Failing, r.Detail = v.m.notes.failing(r.Name)
+		}
 		list = append(list, web.Receiver{
 			Name:         r.Name,
 			Integrations: r.Integrations,

@@ -107,7 +107,7 @@ func (s *scenario) foldWith(t *testing.T, rules string) *folder {
 	for i, r := range s.records {
 		switch r.value[1] {
 		case kindRules:
-			if s.records[i].value = RulesRecord(1, rulesOf(2, rules)); i > 1 {
+			if s.records[i].value = RulesRecord(1, 0, rulesOf(2, rules)); i > 1 {
 				s.records[i].value = Tick(1, 0, 1)
 			}
 		case kindFrame:
@@ -143,7 +143,7 @@ func TestPastIsBounded(t *testing.T) {
 		}
 	}
 	apply(Claim(1))
-	apply(RulesRecord(1, rulesOf(1, oldRules)))
+	apply(RulesRecord(1, 0, rulesOf(1, oldRules)))
 	apply(Cut(1, 0))
 	part := parts[0]
 	part[2+8+pastHead-1] = 2 // the cut

@@ -37,6 +37,8 @@ type FoldOptions struct {
 	SetRules func(Rules) error
 	// takes a silence of any member, and returns its ID and until when it is to be kept
 	Silence func([]byte) (id string, until time.Time)
+	// takes what users did and what became of notifications, one JSON text each; nil for nothing
+	Noted func(notes []json.RawMessage)
 	// notes that recorded values up to a number are on their topic; nil where none are recorded
 	Written func(last uint64)
 }
@@ -96,7 +98,9 @@ type Fold struct {
 	silences  map[string]silence
 	snapshots []Stored
 	inherited bool // from an instance without a cluster
-	cut       *cut // nil for none
+	pages     map[string]PageFile
+	notes     []storedNote // the newest ones, oldest first
+	cut       *cut         // nil for none
 
 	// the time of records when the last snapshot was announced; of the first record before that
 	since      time.Time
@@ -104,10 +108,13 @@ type Fold struct {
 
 	dirty           map[string]bool // entries of notified
 	changedSilences map[string]bool // silences that have changed
+	changedPages    map[string]bool
+	savedNotes      int64 // offset after that of the last record whose notes are saved
+	droppedNotes    []storedNote
 	newRules        bool
 	refused         bool // a span of ours was refused, or rules were switched
 	tick            uint64
-	resolved        map[int64]bool // by offset: whether an alert was resolved
+	answers         map[int64]bool // by offset: what became of a record of ours
 }
 
 // Seen is a member, and when it presented itself last.
@@ -131,6 +138,8 @@ func NewFold(o FoldOptions) *Fold {
 		silences:        map[string]silence{},
 		dirty:           map[string]bool{},
 		changedSilences: map[string]bool{},
+		pages:           map[string]PageFile{},
+		changedPages:    map[string]bool{},
 	}
 }
 
@@ -156,7 +165,7 @@ func (f *Fold) Apply(offset int64, at time.Time, b []byte) error {
 	if len(b) > 0 && b[0] > recordVersion {
 		return &VersionError{offset, b[0]}
 	}
-	if len(b) < 10 || b[0] != recordVersion {
+	if len(b) < 10 || b[0] < firstVersion {
 		f.counts.Damaged++
 		return nil
 	}
@@ -226,18 +235,27 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 	case kindResolve:
 		var r Resolve
 		if read(&r) {
-			done := f.o.Engine.Resolve(r.Alert, r.Reason)
-			if by == f.o.Self {
-				f.noteResolve(done)
-			}
+			f.answer(by, f.o.Engine.Resolve(r.Alert, r.Reason))
 		}
 	case kindRules:
-		r, err := readRules(b)
-		if err != nil {
+		var r ruling
+		if readCompressed(b, &r) != nil {
 			f.counts.Damaged++
 			return nil
 		}
-		return f.setRules(r)
+		return f.rule(r)
+	case kindEdit:
+		var e Edit
+		if readCompressed(b, &e) != nil {
+			f.counts.Damaged++
+			return nil
+		}
+		return f.edit(by, e)
+	case kindNotes:
+		var n notes
+		if read(&n) {
+			f.note(n)
+		}
 	case kindCut:
 		var c cutRecord
 		if read(&c) {
@@ -445,11 +463,26 @@ func (f *Fold) silence(b []byte) {
 	}
 }
 
-func (f *Fold) noteResolve(done bool) {
-	if f.resolved == nil {
-		f.resolved = map[int64]bool{}
+// answer notes whether a record of ours did what it was to do.
+func (f *Fold) answer(by Author, done bool) {
+	if by != f.o.Self {
+		return
 	}
-	f.resolved[f.applying] = done
+	if f.answers == nil {
+		f.answers = map[int64]bool{}
+	}
+	f.answers[f.applying] = done
+}
+
+// rule puts rules in force that the leader has proposed.
+func (f *Fold) rule(r ruling) error {
+	if r.Base != 0 && r.Base != f.rules.Hash {
+		return nil // an edit came before it; the leader proposes anew
+	}
+	if r.Pages = f.rules.Pages; len(r.Pages) > 0 {
+		r.Hash = HashOf(r.Rules)
+	}
+	return f.setRules(r.Rules)
 }
 
 func (f *Fold) setRules(r Rules) error {
@@ -586,9 +619,9 @@ func (f *Fold) TakeRefused() bool {
 	return refused
 }
 
-// TakeResolved reports once what became of a manual resolve of ours.
-func (f *Fold) TakeResolved(offset int64) (done, known bool) {
-	done, known = f.resolved[offset]
-	delete(f.resolved, offset)
+// TakeAnswer reports once whether a manual resolve or an edit of ours did what it was to do.
+func (f *Fold) TakeAnswer(offset int64) (done, known bool) {
+	done, known = f.answers[offset]
+	delete(f.answers, offset)
 	return done, known
 }

@@ -206,7 +206,7 @@ func (s *scenario) frame(at time.Time, rules uint64, p int32, from int64) {
 // the old ones.
 func (s *scenario) play() {
 	s.add(start, Claim(1))
-	s.add(start, RulesRecord(1, rulesOf(1, oldRules)))
+	s.add(start, RulesRecord(1, 0, rulesOf(1, oldRules)))
 	s.inForce = 1
 	at := start
 	for p := range int32(4) {
@@ -218,7 +218,7 @@ func (s *scenario) play() {
 			at = at.Add(4 * time.Minute)
 		}
 		if i == 200 {
-			s.add(at, RulesRecord(1, rulesOf(2, newRules)))
+			s.add(at, RulesRecord(1, 0, rulesOf(2, newRules)))
 			s.inForce = 2
 			if s.backfill == nil {
 				s.add(at, Live(1, 0, 2, -1, 0, ""))
@@ -362,7 +362,7 @@ func TestFoldWaitsForMarks(t *testing.T) {
 		}
 		n++
 	}
-	apply(start, RulesRecord(1, rulesOf(1, oldRules)))
+	apply(start, RulesRecord(1, 0, rulesOf(1, oldRules)))
 	mark := func(at, asked time.Time, p int32, next int64) {
 		apply(at, FrameRecord(1, &Frame{
 			Rules: 1, At: asked, Topics: []Topic{{Name: "logs", Partitions: 2}},
@@ -482,7 +482,7 @@ func TestLeaseCountsFromSending(t *testing.T) {
 // A record or a frame of a newer version ends the fold: passed over, its records would be left out.
 func TestFoldStopsAtNewerVersion(t *testing.T) {
 	newer := Claim(1)
-	newer[0]++
+	newer[0] = recordVersion + 1
 	for what, r := range map[string][]byte{
 		"record": newer,
 		"frame":  FrameRecord(1, &Frame{Spans: []byte{alerting.FrameVersion + 1}}),

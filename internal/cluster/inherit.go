@@ -25,7 +25,7 @@ func Genesis(by Author, id uint64) []byte {
 
 // ReadGenesis reads the first record of a frames topic.
 func ReadGenesis(record []byte) (id uint64, ok bool) {
-	if len(record) != 18 || record[0] != recordVersion || record[1] != kindGenesis {
+	if len(record) != 18 || record[0] != firstVersion || record[1] != kindGenesis {
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(record[10:]), true

@@ -15,9 +15,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// recordVersion is the version of the records of the frames topic. A member that finds a newer one
-// stops rather than decide otherwise than the others.
-const recordVersion = 1
+// recordVersion is the newest version of the records of the frames topic. A member that finds a
+// newer one stops rather than decide otherwise than the others. So records that members of version
+// 1 must not pass over have version 2, and all others version 1.
+const (
+	recordVersion = 2
+	firstVersion  = 1
+)
 
 // Kinds of records.
 const (
@@ -38,6 +42,8 @@ const (
 	kindCut      = 'K' // the past of new rules ends here
 	kindPast     = 'B' // a part of their state there
 	kindLive     = 'L' // they go live
+	kindEdit     = 'E' // a rule file of the pages changes
+	kindNotes    = 'H' // what users did, and what became of notifications
 )
 
 // Author identifies a member from its start to its end.
@@ -88,6 +94,8 @@ type Rules struct {
 	Files     []File              `json:"files"`
 	Documents []Document          `json:"documents,omitempty"`
 	Lists     map[string][]string `json:"lists,omitempty"`
+	// rule files that were written on the pages, by name; a change of them is an Edit
+	Pages []Page `json:"pages,omitempty"`
 }
 
 // Document is a rule of another system: the file and the line where it is, and what it means.
@@ -141,7 +149,7 @@ type Resolve struct {
 
 // head begins a record.
 func head(kind byte, by Author) []byte {
-	return binary.BigEndian.AppendUint64([]byte{recordVersion, kind}, uint64(by))
+	return binary.BigEndian.AppendUint64([]byte{firstVersion, kind}, uint64(by))
 }
 
 func record(kind byte, by Author, value any) []byte {
@@ -173,10 +181,21 @@ func Silence(by Author, silence []byte) []byte { return append(head(kindSilence,
 // ResolveRecord is the record of a manual resolve.
 func ResolveRecord(by Author, r Resolve) []byte { return record(kindResolve, by, r) }
 
-// RulesRecord is the record by which rules come in force. Thousands of rules are compressed, so
-// that they fit.
-func RulesRecord(by Author, r Rules) []byte {
-	b := record(kindRules, by, r)
+// ruling is rules that come in force instead of those with a hash; 0 for any.
+type ruling struct {
+	Rules
+	Base uint64 `json:"base,omitempty"`
+}
+
+// RulesRecord is the record by which rules come in force, if those with the hash base are in force.
+// The rule files of the pages stay. Thousands of rules are compressed, so that they fit.
+func RulesRecord(by Author, base uint64, r Rules) []byte {
+	r.Pages = nil
+	return compressed(record(kindRules, by, ruling{r, base}))
+}
+
+// compressed compresses what follows the head of a record, if it is long.
+func compressed(b []byte) []byte {
 	const beginning = 2 + 8 // as head makes it
 	if len(b) < compressedRules {
 		return b
@@ -196,18 +215,18 @@ const (
 	maxRules        = 256 << 20 // bytes of rules that were compressed
 )
 
-// readRules reads what follows the head of rules.
-func readRules(b []byte) (r Rules, err error) {
+// readCompressed reads what follows the head of a record that compressed has made.
+func readCompressed(b []byte, value any) error {
 	if !bytes.HasPrefix(b, []byte("{")) {
 		in, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
-			return r, err
+			return err
 		}
 		if b, err = io.ReadAll(io.LimitReader(in, maxRules)); err != nil {
-			return r, err
+			return err
 		}
 	}
-	return r, json.Unmarshal(b, &r)
+	return json.Unmarshal(b, value)
 }
 
 // MemberRecord is the record by which a member presents itself.

@@ -17,6 +17,8 @@ const (
 	savedRules   = savedPrefix + "rules"
 	savedPut     = savedPrefix + "put/"
 	savedSilence = savedPrefix + "silence/"
+	savedPage    = savedPrefix + "page/"
+	savedNote    = savedPrefix + "note/"
 )
 
 // saved is the state of a fold beside that of its engine.
@@ -88,6 +90,13 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 		}
 	}
 	clear(f.changedSilences)
+	for name, p := range f.pages {
+		if full || f.changedPages[name] {
+			put([]byte(savedPage+name), encode(p))
+		}
+	}
+	clear(f.changedPages)
+	f.saveNotes(full, put, del)
 }
 
 func (s silence) encode() []byte {
@@ -126,6 +135,14 @@ func (f *Fold) Restore(key, value []byte) error {
 		s := silence{append([]byte(nil), value[n:]...), time.Unix(until, 0)}
 		f.silences[strings.TrimPrefix(name, savedSilence)] = s
 		f.o.Silence(s.value)
+	case strings.HasPrefix(name, savedPage):
+		var p PageFile
+		if err := json.Unmarshal(value, &p); err != nil {
+			return fmt.Errorf("rule file %s of the cluster's pages: %w", name, err)
+		}
+		f.pages[strings.TrimPrefix(name, savedPage)] = p
+	case strings.HasPrefix(name, savedNote):
+		return f.restoreNotes(name, value)
 	}
 	return nil
 }

@@ -300,7 +300,7 @@ func TestSnapshotIsDueAtOneMember(t *testing.T) {
 		return list
 	}
 	apply(at, Claim(1))
-	apply(at, RulesRecord(1, rulesOf(1, oldRules)))
+	apply(at, RulesRecord(1, 0, rulesOf(1, oldRules)))
 	due()
 	for _, step := range []struct {
 		pass time.Duration

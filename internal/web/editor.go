@@ -45,6 +45,8 @@ type editorData struct {
 	Why     string // the rules cannot be saved
 	// earlier texts, newest first
 	Versions []version
+	Seen     string // TextID of the text that the author began from
+	Edit     RuleEdit
 }
 
 func (h *editorHandlers) page(w http.ResponseWriter, r *http.Request) error {
@@ -54,7 +56,7 @@ func (h *editorHandlers) page(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		d.Text, d.Own = text, true
+		d.Text, d.Own, d.Seen = text, true, TextID(text)
 	} else {
 		d.Text = cmp.Or(h.copyOf(r.FormValue("copy")), newRuleText(r.FormValue("match")))
 		if r.FormValue("offset") != "" && h.topics.logs != nil {
@@ -144,6 +146,9 @@ func (h *editorHandlers) show(
 			d.Why = "This server is read-only (web.read_only)."
 		}
 	}
+	if h.files.edit != nil {
+		d.Edit, _ = h.files.edit(d.Name)
+	}
 	d.Mode = modeOf(d.Reading)
 	d.Path = filepath.Join(filepath.Base(h.files.dir), d.Name+ruleSuffix)
 	title := "New rule"
@@ -171,6 +176,7 @@ func (h *editorHandlers) save(w http.ResponseWriter, r *http.Request) error {
 	d := editorData{
 		Name:    r.PostFormValue("name"),
 		Text:    strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"),
+		Seen:    r.PostFormValue("seen"),
 		CanSave: true,
 	}
 	refuse := func(err error) error {
@@ -180,7 +186,7 @@ func (h *editorHandlers) save(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.PostFormValue("do") == "delete" {
-		if err := h.files.replace(r.Context(), d.Name, nil); err != nil {
+		if err := h.files.replace(r.Context(), RuleChange{Name: d.Name}); err != nil {
 			return refuse(err)
 		}
 		h.audit.record(r, "rules removed", "name", d.Name)
@@ -197,7 +203,8 @@ func (h *editorHandlers) save(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refuse(err)
 	}
-	if err := h.files.replace(r.Context(), d.Name, []byte(text)); err != nil {
+	change := RuleChange{Name: d.Name, Text: []byte(text), Seen: d.Seen}
+	if err := h.files.replace(r.Context(), change); err != nil {
 		return refuse(err)
 	}
 	h.audit.record(r, "rules written", "name", d.Name, "mode", string(mode))

@@ -30,13 +30,18 @@ type ruleFiles struct {
 	dir    string                            // "" for none
 	file   func(name string) ([]byte, error) // reads any file of rules
 	reload func(context.Context) error       // nil if that is not possible
-	state  *engineState
+	// writes a file for all members of a cluster; nil for none
+	save  func(context.Context, RuleChange) error
+	edit  func(name string) (RuleEdit, bool) // nil if edits are not known
+	state *engineState
 
 	mu sync.Mutex // guards the directory
 }
 
 // writable reports whether rules can be saved.
-func (f *ruleFiles) writable() bool { return f.dir != "" && f.reload != nil }
+func (f *ruleFiles) writable() bool {
+	return f.dir != "" && (f.reload != nil || f.save != nil)
+}
 
 // RuleFile is a file of rules in force, or one in the writable directory.
 type RuleFile struct {
@@ -88,12 +93,16 @@ func (f *ruleFiles) read(name string) (string, error) {
 	return string(text), err
 }
 
-// replace writes a writable file, or removes it when text is nil, and reloads the rules. If the
-// reload fails, it restores the file.
-func (f *ruleFiles) replace(ctx context.Context, name string, text []byte) error {
+// replace writes a writable file, or removes it when the change has no text, and reloads the rules.
+// If the reload fails, it restores the file.
+func (f *ruleFiles) replace(ctx context.Context, change RuleChange) error {
+	name, text := change.Name, change.Text
 	path, err := f.path(name)
 	if err != nil {
 		return err
+	}
+	if f.save != nil {
+		return f.replaceForAll(ctx, change)
 	}
 	if f.reload == nil {
 		return missing("reloading")
@@ -118,6 +127,19 @@ func (f *ruleFiles) replace(ctx context.Context, name string, text []byte) error
 	}
 	if before != nil && !bytes.Equal(before, text) {
 		return f.keepVersion(name, before, time.Now())
+	}
+	return nil
+}
+
+// replaceForAll has all members of a cluster write a file, or remove it.
+func (f *ruleFiles) replaceForAll(ctx context.Context, change RuleChange) error {
+	if change.Text == nil {
+		if _, err := f.read(change.Name); err != nil {
+			return err
+		}
+	}
+	if err := f.save(ctx, change); err != nil {
+		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
 	return nil
 }
@@ -225,7 +247,7 @@ func (h *ruleFileHandlers) save(w http.ResponseWriter, r *http.Request, text str
 	if _, err := rule.Read(name+ruleSuffix, []byte(text)); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
-	if err := h.files.replace(r.Context(), name, []byte(text)); err != nil {
+	if err := h.files.replace(r.Context(), RuleChange{Name: name, Text: []byte(text)}); err != nil {
 		return err
 	}
 	h.audit.record(r, "rule file saved", "name", name)
@@ -234,7 +256,7 @@ func (h *ruleFileHandlers) save(w http.ResponseWriter, r *http.Request, text str
 
 func (h *ruleFileHandlers) delete(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	if err := h.files.replace(r.Context(), name, nil); err != nil {
+	if err := h.files.replace(r.Context(), RuleChange{Name: name}); err != nil {
 		return err
 	}
 	h.audit.record(r, "rule file removed", "name", name)

@@ -288,6 +288,20 @@ type DeadLetter struct {
 	Replayed bool            `json:"replayed"`
 }
 
+// RuleChange writes or removes a rule file of the pages.
+type RuleChange struct {
+	Name string
+	Text []byte // nil removes the file
+	Seen string // TextID of the text that the author began from; "" if that is not known
+}
+
+// RuleEdit is the last edit of a rule file of the pages.
+type RuleEdit struct {
+	At     time.Time
+	By     string // name of the member's host; "" for unknown
+	Unseen bool   // it replaced a text that its author had not seen
+}
+
 // Audit stores who changed what.
 type Audit interface {
 	Record(AuditEntry) error

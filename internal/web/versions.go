@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,6 +47,44 @@ func (f *ruleFiles) keepVersion(name string, text []byte, now time.Time) error {
 		ids = ids[1:]
 	}
 	return nil
+}
+
+// TextID identifies a text of a rule file.
+func TextID(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+
+// RuleCopy is a member's copy of a rule file of a cluster, with its versions, oldest first.
+type RuleCopy struct {
+	Name     string
+	Text     []byte // nil if the file is removed
+	Versions []RuleVersion
+}
+
+// RuleVersion is an earlier text of a rule file, and when it was replaced.
+type RuleVersion struct {
+	At   time.Time
+	Text []byte
+}
+
+// Write writes what a directory does not have of the copy.
+func (c RuleCopy) Write(dir string) error {
+	f := &ruleFiles{dir: dir}
+	path, err := f.path(c.Name)
+	if err != nil {
+		return err
+	}
+	have := f.versionIDs(c.Name)
+	for _, v := range c.Versions {
+		if slices.Contains(have, v.At.UTC().Format(versionLayout)) {
+			continue
+		}
+		if err := f.keepVersion(c.Name, v.Text, v.At); err != nil {
+			return err
+		}
+	}
+	if is, err := os.ReadFile(path); err == nil && c.Text != nil && bytes.Equal(is, c.Text) {
+		return nil
+	}
+	return write(path, c.Text)
 }
 
 // versionIDs are the versions of a file, oldest first.

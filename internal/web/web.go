@@ -73,6 +73,11 @@ type Options struct {
 	Groups  Groups
 	// directory of the rule files that the pages and the API write; "" for none
 	RulesDir string
+	// writes or removes one of these files for all members of a cluster; nil to write it here, and
+	// reload
+	SaveRules func(context.Context, RuleChange) error
+	// the last edit of such a file; nil if that is not known
+	RuleEdit func(name string) (RuleEdit, bool)
 	// text of a rule file by the name in its rules' positions; os.ReadFile when nil
 	RuleFile func(name string) ([]byte, error)
 	// what a rule asks for that cannot be computed, as a *problem.Error or problem.List; nil if
@@ -158,6 +163,12 @@ func (s *Server) showOwnChanges() {
 			return resolve(ctx, alertID)
 		}
 	}
+	if save := s.options.SaveRules; save != nil {
+		s.options.SaveRules = func(ctx context.Context, c RuleChange) error {
+			defer s.state.drop()
+			return save(ctx, c)
+		}
+	}
 	if reload := s.options.Reload; reload != nil {
 		s.options.Reload = func(ctx context.Context) error {
 			defer s.state.drop()
@@ -179,7 +190,10 @@ func (s *Server) newAreas() error {
 	alertmanager := &alertmanager{api: o.Alertmanager, audit: s.audit, now: o.Now}
 	details := &alertDetails{state: state, audit: audit, notifier: o.Notifier}
 	topics := &topics{logs: o.Logs, state: state, now: o.Now}
-	files := &ruleFiles{dir: o.RulesDir, file: o.RuleFile, reload: o.Reload, state: state}
+	files := &ruleFiles{
+		dir: o.RulesDir, file: o.RuleFile, reload: o.Reload, save: o.SaveRules, edit: o.RuleEdit,
+		state: state,
+	}
 	validator := &validator{checkRule: o.CheckRule, receivers: o.Receivers}
 	backtester := &backtester{backtest: o.Backtest, state: state, now: o.Now}
 	explainer := &explainer{topics: topics, state: state, groups: o.Groups}
