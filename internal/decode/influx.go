@@ -34,8 +34,8 @@ func (d *Decoder) influx(b []byte) bool {
 	return true
 }
 
-// isPoint reports whether the first line is a point: logfmt could be read in its fields. Only a line
-// with a comma before its first equals sign is looked at. The space behind dst is used.
+// isPoint reports whether the first line is a point, in whose fields logfmt could be read. Only a
+// line with a comma before its first equals sign is looked at. The space behind dst is used.
 func isPoint(dst, b []byte) bool {
 	i := bytes.IndexByte(b[:min(len(b), 256)], '=')
 	if i < 0 || bytes.IndexByte(b[:i], ',') <= 0 {
