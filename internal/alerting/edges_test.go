@@ -230,3 +230,19 @@ func TestAlertThatFiresEndsWhatWasMissed(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// A member of a cluster that was restarted still takes a log that is far ahead of all others for a
+// stray one.
+func TestRestartKeepsRecentTimes(t *testing.T) {
+	w := newWorld(t, errorRules, alerting.WithFrames())
+	for _, at := range []time.Duration{0, time.Second, 2 * time.Second, time.Hour} {
+		w.put(monday.Add(at), monday.Add(at), `"level":"INFO"`)
+	}
+	w.save(true)
+	w.start(readRules(t, errorRules), alerting.WithFrames())
+	w.restore()
+	w.engine.Advance(monday.Add(2*time.Hour), []models.Progress{{Topic: "logs", Next: w.next}})
+	if got := w.engine.Watermarks()[0].Time; !got.Equal(monday.Add(2 * time.Second)) {
+		t.Errorf("time has come to %v", got.Sub(monday))
+	}
+}
