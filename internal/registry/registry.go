@@ -110,7 +110,9 @@ func New(cfg Config) (*Registry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		r.files[s.Fingerprint()] = s
+		for _, crc := range s.Fingerprints() {
+			r.files[crc] = s
+		}
 	}
 	if len(cfg.URLs) == 0 {
 		return r, nil

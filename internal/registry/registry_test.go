@@ -275,7 +275,8 @@ func TestFiles(t *testing.T) {
 	}
 	r := open(t, Config{Files: []string{name}})
 	s, err := schema.Compile(schema.Text{Kind: schema.Avro, Schema: `"string"`})
-	if err != nil || r.ByFingerprint(s.Fingerprint()) == nil || r.ByFingerprint([8]byte{}) != nil {
+	if err != nil || r.ByFingerprint(s.Fingerprints()[0]) == nil ||
+		r.ByFingerprint([8]byte{}) != nil {
 		t.Errorf("%v", err)
 	}
 	if _, err := r.Schema(schema.ID{Number: 1}); err == nil || isUnavailable(err) {

@@ -2,10 +2,12 @@ package schema
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hamba/avro/v2"
@@ -53,12 +55,57 @@ func compileAvro(t Text) (*Schema, error) {
 	if s.avro, err = c.node(parsed, 0); err != nil {
 		return nil, err
 	}
-	crc, err := parsed.FingerprintUsing(avro.CRC64AvroLE)
-	if err != nil {
+	if s.fingerprints, err = fingerprints(t.Schema, parsed); err != nil {
 		return nil, fmt.Errorf("avro schema: %w", err)
 	}
-	copy(s.fingerprint[:], crc)
 	return s, nil
+}
+
+// fingerprints are those that writers of a schema's objects may name: that of the specification,
+// which leaves logical types out, and that of hamba/avro, which keeps them. A schema that refers to
+// others has the latter alone.
+// https://avro.apache.org/docs/1.12.0/specification/#parsing-canonical-form-for-schemas
+func fingerprints(text string, parsed avro.Schema) ([][8]byte, error) {
+	crc, err := parsed.FingerprintUsing(avro.CRC64AvroLE)
+	if err != nil {
+		return nil, err
+	}
+	list := [][8]byte{[8]byte(crc)}
+	if !strings.Contains(text, `"logicalType"`) {
+		return list, nil
+	}
+	var plain any
+	if json.Unmarshal([]byte(text), &plain) != nil {
+		return list, nil
+	}
+	stripLogical(plain)
+	stripped, err := json.Marshal(plain)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err = avro.ParseBytesWithCache(stripped, "", &avro.SchemaCache{})
+	if err != nil {
+		return list, nil
+	}
+	if crc, err = parsed.FingerprintUsing(avro.CRC64AvroLE); err != nil {
+		return nil, err
+	}
+	return append(list, [8]byte(crc)), nil
+}
+
+// stripLogical removes the logical types of a schema.
+func stripLogical(node any) {
+	switch n := node.(type) {
+	case map[string]any:
+		delete(n, "logicalType")
+		for _, below := range n {
+			stripLogical(below)
+		}
+	case []any:
+		for _, below := range n {
+			stripLogical(below)
+		}
+	}
 }
 
 // maxNesting is how deep the text of a schema may be nested; the parser's time grows with its

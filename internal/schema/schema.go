@@ -112,11 +112,11 @@ type Reference struct {
 
 // Schema is a compiled schema.
 type Schema struct {
-	kind        Kind
-	avro        *avroNode
-	file        protoreflect.FileDescriptor
-	messages    map[protoreflect.FullName]*protoMessage
-	fingerprint [8]byte
+	kind         Kind
+	avro         *avroNode
+	file         protoreflect.FileDescriptor
+	messages     map[protoreflect.FullName]*protoMessage
+	fingerprints [][8]byte
 }
 
 // Compile parses a schema.
@@ -145,8 +145,9 @@ func Compile(t Text) (*Schema, error) {
 // Kind returns the language of the schema.
 func (s *Schema) Kind() Kind { return s.kind }
 
-// Fingerprint returns the fingerprint of an Avro schema by CRC-64-AVRO, little-endian.
-func (s *Schema) Fingerprint() [8]byte { return s.fingerprint }
+// Fingerprints returns the fingerprints of an Avro schema by CRC-64-AVRO, little-endian: one, or
+// two where libraries disagree. They must not be changed.
+func (s *Schema) Fingerprints() [][8]byte { return s.fingerprints }
 
 // AppendJSON appends a value as JSON. A value of Protobuf begins with the indexes of its message,
 // as registries' clients write them; if they stand elsewhere, AppendMessage takes them. On an error

@@ -2,8 +2,10 @@ package schema
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,37 @@ func TestAvro(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { s.AppendJSON(buf, value[:0:0]) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// The fingerprints are those that org.apache.avro 1.12.1 and hamba/avro 2.31.0 compute: Java leaves
+// logical types out, as the specification does.
+func TestAvroFingerprints(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"type": "record", "name": "Log", "fields": [
+			{"name": "at", "type": "long"}, {"name": "text", "type": "string"}]}`: {
+			"bbc4106375619e4e",
+		},
+		`{"type": "record", "name": "Log", "fields": [
+			{"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+			{"name": "text", "type": "string"}]}`: {"52689e5efd0fe690", "bbc4106375619e4e"},
+		`{"type": "record", "name": "Log", "fields": [{"name": "cost", "type":
+			{"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}}]}`: {
+			"68ede27867f9a50f", "937117fb34749161",
+		},
+	} {
+		s, err := Compile(Text{Kind: Avro, Schema: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, crc := range s.Fingerprints() {
+			slices.Reverse(crc[:])
+			got = append(got, hex.EncodeToString(crc[:]))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", text, got, want)
+		}
 	}
 }
 
