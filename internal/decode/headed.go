@@ -23,9 +23,6 @@ func mayHavePairs(b []byte) bool {
 
 // appendAnyPairs rewrites a line of logfmt, with or without a head.
 func appendAnyPairs(dst, b []byte, held bool) ([]byte, bool) {
-	if !held && isPoint(dst, b) {
-		return dst, false
-	}
 	if len(b) > 0 && mayHavePairs(b) {
 		if out, ok := appendHeaded(dst, b, held); ok {
 			return out, true

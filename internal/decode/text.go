@@ -171,7 +171,9 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	case formatLTSV:
 		dst, ok = appendLTSV(dst, b, d.set.format == "ltsv")
 	case formatLogfmt:
-		dst, ok = appendAnyPairs(dst, b, d.set.format == "logfmt")
+		if held := d.set.format == "logfmt"; held || !isPoint(dst, b) {
+			dst, ok = appendAnyPairs(dst, b, held)
+		}
 	case formatAccess:
 		dst, ok = appendAccess(dst, b)
 	case formatWindows:

@@ -33,8 +33,8 @@ const wrapTime = "2026-11-29T08:06:36.000Z"
 // shippedAlone are samples that nobody wraps: they are exports of services, or have a shipper's
 // envelope already. The others are lines whose level syslog's INFO is not expected to hide.
 var shippedAlone = []string{
-	"azure-activity", "compose-json-own-service", "f5-asm-default", "heroku-framed", "line-of-an-array",
-	"otel-go-stdout-novals", "telegraf-tail-influx",
+	"azure-activity", "compose-json-own-service", "f5-asm-default", "heroku-framed",
+	"influx-level-first", "line-of-an-array", "otel-go-stdout-novals", "telegraf-tail-influx",
 }
 
 // priorityStays are lines without a head of their own, or with one that is no time: there the INFO
