@@ -8,13 +8,13 @@ TEXT ·markVectors(SB), NOSPLIT, $0-26
 	MOVQ b+8(FP), SI
 	MOVQ size+16(FP), CX
 	MOVQ $0x2222222222222222, AX // quotes
-	MOVQ AX, X8
+	VMOVQ AX, X8
 	VPBROADCASTQ X8, Y8
 	MOVQ $0x5c5c5c5c5c5c5c5c, AX // backslashes
-	MOVQ AX, X9
+	VMOVQ AX, X9
 	VPBROADCASTQ X9, Y9
 	MOVQ $0x1f1f1f1f1f1f1f1f, AX // the last control character
-	MOVQ AX, X10
+	VMOVQ AX, X10
 	VPBROADCASTQ X10, Y10
 	VPXOR Y6, Y6, Y6    // all bytes, or
 	VPCMPEQB Y7, Y7, Y7 // the least bytes
