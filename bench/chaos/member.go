@@ -103,16 +103,6 @@ func (m *member) pause(d time.Duration) error {
 	return m.Signal(syscall.SIGCONT)
 }
 
-// drain waits until a time has come and the engine is ready, and then until all windows have ended.
-func (m *member) drain(until time.Time, patience, windows time.Duration) error {
-	time.Sleep(time.Until(until))
-	if err := m.AwaitReady(patience); err != nil {
-		return err
-	}
-	time.Sleep(windows)
-	return nil
-}
-
 // stop asks the process to end.
 func (m *member) stop() error {
 	m.running = false
