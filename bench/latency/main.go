@@ -129,8 +129,10 @@ func measure(
 func secondLoad(dir, broker, hook, bin string, rules int) (end func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running []*proc.Engine
+	var producing sync.WaitGroup
 	end = func() {
 		cancel()
+		producing.Wait()
 		for _, e := range running {
 			if err := e.Stop(); err != nil {
 				log.Print(err)
@@ -151,7 +153,7 @@ func secondLoad(dir, broker, hook, bin string, rules int) (end func(), err error
 		end()
 		return nil, err
 	}
-	go func() {
+	producing.Go(func() {
 		defer client.Close()
 		workload := app.NewWorkload(2, time.Now(), secondRate)
 		ticks := time.NewTicker(2 * time.Millisecond)
@@ -164,7 +166,7 @@ func secondLoad(dir, broker, hook, bin string, rules int) (end func(), err error
 				return
 			}
 		}
-	}()
+	})
 	return end, nil
 }
 

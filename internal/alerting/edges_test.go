@@ -109,8 +109,8 @@ func TestGroupsThatAreNotThere(t *testing.T) {
 	}
 }
 
-// A rule that began without its past says so until it has one of its own.
-func TestMissingPastIsToldUntilItIsOver(t *testing.T) {
+// A rule without a backfill says so until its window holds its own logs alone.
+func TestMissingBackfillIsShown(t *testing.T) {
 	w := newWorld(t, errorRules, alerting.WithBackfill())
 	w.time(0)
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
@@ -125,11 +125,11 @@ func TestMissingPastIsToldUntilItIsOver(t *testing.T) {
 		t.Errorf("at first: %s", got)
 	}
 	w.engine.SkipBackfill(nil, "no memory")
-	const over = 5*time.Minute + 20*time.Second // its window, and twice the lateness
-	for _, at := range []time.Duration{0, 5 * time.Minute, over, over + 1} {
+	const shown = 5*time.Minute + 20*time.Second // its window, and twice the lateness
+	for _, at := range []time.Duration{0, 5 * time.Minute, shown, shown + 1} {
 		w.time(at)
 		want := "inactive no memory"
-		if at > over {
+		if at > shown {
 			want = "inactive "
 		}
 		if got := state(); got != want {

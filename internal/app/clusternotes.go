@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -123,10 +122,12 @@ func (c *clusterNotes) take(list []json.RawMessage) {
 	}
 	for _, text := range list {
 		var e history.Entry
-		if json.Unmarshal(text, &e) != nil || c.known[keyOf(e)] {
-			continue
+		if err := json.Unmarshal(text, &e); err != nil {
+			c.m.log.Warn("a note of a member cannot be read; the history is without it",
+				"error", err)
+		} else if !c.known[keyOf(e)] {
+			c.m.p.history.Add(e)
 		}
-		c.m.p.history.Add(e)
 	}
 }
 
@@ -169,29 +170,37 @@ func sameDelivery(passed, ours notify.Delivery) bool {
 	return apart < time.Second || strings.HasPrefix(ours.Detail, passed.Detail+" (")
 }
 
-// failing is since when a receiver fails, as the last deliveries of the leader say, and why; zero
-// for not.
-func (c *clusterNotes) failing(receiver string) (since time.Time, detail string) {
-	type failure struct {
-		since  time.Time
-		detail string
-	}
-	last := map[string]failure{} // by integration
+// failure is since when an integration of a receiver fails, and why.
+type failure struct {
+	integration string
+	since       time.Time
+	detail      string
+}
+
+// failing are the receivers that fail, as the last deliveries of the leader say. Of several
+// integrations it is the last one by its name.
+func (c *clusterNotes) failing() map[string]failure {
+	type integration struct{ receiver, name string }
+	last := map[integration]failure{}
 	for _, d := range c.deliveries() {
-		switch before := last[d.Integration]; {
-		case d.Receiver != receiver || d.Integration == "":
+		of := integration{d.Receiver, d.Integration}
+		switch before, failed := last[of]; {
+		case d.Integration == "":
 		case d.Sent:
-			delete(last, d.Integration)
-		case before.since.IsZero():
-			last[d.Integration] = failure{d.At, d.Detail}
+			delete(last, of)
+		case failed:
+			last[of] = failure{d.Integration, before.since, d.Detail}
 		default:
-			last[d.Integration] = failure{before.since, d.Detail}
+			last[of] = failure{d.Integration, d.At, d.Detail}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(last)) {
-		since, detail = last[name].since, last[name].detail
+	failing := map[string]failure{}
+	for of, f := range last {
+		if of.name >= failing[of.receiver].integration {
+			failing[of.receiver] = f
+		}
 	}
-	return since, detail
+	return failing
 }
 
 // clusterAudit is the audit trail of a member of a cluster: all members have it.

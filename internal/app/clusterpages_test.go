@@ -70,7 +70,7 @@ func TestChangesAtAnyMember(t *testing.T) {
 		list := []*run{w.start("a", w.pagedMember), w.start("b", w.pagedMember),
 			w.start("c", w.pagedMember)}
 		b := w.without(list, leader(list))[0]
-		for _, service := range []string{"acked", "unacked", "told", "done", "quiet"} {
+		for _, service := range []string{"acked", "unacked", "commented", "done", "quiet"} {
 			w.spread(service, 12)
 		}
 		time.Sleep(2 * time.Second)
@@ -172,9 +172,9 @@ func TestChangesAtAnyMember(t *testing.T) {
 				b.ask("DELETE", "/api/v1/alerts/"+ids["unacked"]+"/ack?by=bob", "", 200)
 			}, has("/api/v1/alerts/"+ids["unacked"], `"acknowledgement removed"`, "bob")},
 			{"a comment is written", func() {
-				b.ask("POST", "/api/v1/alerts/"+ids["told"]+"/comments",
+				b.ask("POST", "/api/v1/alerts/"+ids["commented"]+"/comments",
 					`{"by":"cid","text":"a wide net"}`, 200)
-			}, has("/api/v1/alerts/"+ids["told"], "a wide net", "cid")},
+			}, has("/api/v1/alerts/"+ids["commented"], "a wide net", "cid")},
 			{"an alert is resolved by hand", func() {
 				b.ask("POST", "/api/v1/alerts/"+ids["done"]+"/resolve", `{"by":"dan"}`, 200)
 			}, has("/api/v1/alerts/"+ids["done"], `"state":"resolved"`, "dan")},
@@ -182,7 +182,7 @@ func TestChangesAtAnyMember(t *testing.T) {
 				b.ask("POST", "/alerts/bulk", form("alert", ids["quiet"], "do", "silence", "for", "2h",
 					"by", "eve", "comment", "in bulk"), 303)
 			}, state("in bulk", "active")},
-			{"notifications are sent", func() {}, has("/api/v1/alerts/"+ids["told"],
+			{"notifications are sent", func() {}, has("/api/v1/alerts/"+ids["commented"],
 				`"receiver":"hook"`, `"sent":true`)},
 			{"receivers show them", func() {}, has("/receivers", "<b>sent</b>")},
 			{"the audit trail", func() {}, has("/api/v1/audit", "rule file removed",

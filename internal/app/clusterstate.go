@@ -227,7 +227,7 @@ func (m *clusterMember) waits(ctx context.Context, start, end int64) (err error)
 	return errors.Join(read, err)
 }
 
-// takeOver takes over what the store has, and shows what it says of the past.
+// takeOver takes over what the store has, and adds its transitions and notes to the history.
 func (m *clusterMember) takeOver(source store.Source) error {
 	if err := m.load(source); err != nil {
 		return err

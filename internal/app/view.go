@@ -363,9 +363,14 @@ type receiversView struct {
 }
 
 func (v receiversView) List() (list []web.Receiver) {
+	follows := v.m != nil && !v.m.leads()
+	var failing map[string]failure
+	if follows {
+		failing = v.m.notes.failing()
+	}
 	for _, r := range v.n.Receivers() {
-		if v.m != nil && !v.m.leads() {
-			r.Failing, r.Detail = v.m.notes.failing(r.Name)
+		if follows {
+			r.Failing, r.Detail = failing[r.Name].since, failing[r.Name].detail
 		}
 		list = append(list, web.Receiver{
 			Name:         r.Name,

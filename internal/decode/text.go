@@ -30,7 +30,7 @@ const (
 	formatLogXML
 	formatCompose
 	formatCount
-	formatTail = formatCount // text with pairs behind it, which is told from no other format
+	formatTail = formatCount // text with pairs behind it, which is not distinguished from others
 )
 
 // held is the name under which the configuration holds a topic to the format.

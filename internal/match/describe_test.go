@@ -84,8 +84,8 @@ func TestExplainOfNothing(t *testing.T) {
 	})
 }
 
-// The access predicate of each kind is told.
-func TestAccessIsTold(t *testing.T) {
+// The access predicate of each kind is described.
+func TestAccessIsDescribed(t *testing.T) {
 	f := func(q rule.Query, want string) {
 		t.Helper()
 		ix, err := Compile([]rule.Query{q}, Options{Lists: findList})

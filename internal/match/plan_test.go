@@ -234,8 +234,8 @@ func TestFieldsAreAvoided(t *testing.T) {
 	f(`host is "h1"`, took, repeated(100, `{"took":2000,"host":"h"}`)...)
 }
 
-// Texts that share most of their bytes are told apart by those they do not share, so that a log
-// causes few comparisons.
+// Texts that share most of their bytes are distinguished by those they do not share, so that a
+// log causes few comparisons.
 func TestFewTextsAreCompared(t *testing.T) {
 	queries := func(n int, format string) (list []rule.Query) {
 		for i := range n {

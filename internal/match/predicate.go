@@ -239,14 +239,26 @@ func (m *Matcher) ask(id int32) bool {
 			return false
 		}
 	}
-	if p.kind == predReference {
-		o := m.value(p.other.field, p.other.lookup)
-		m.otherText = append(m.otherText[:0], o.Text...)
-		m.comparison.leaf = p.leaf
-		m.comparison.other = decode.Value{Kind: o.Kind, Text: m.otherText}
-		m.comparison.begin()
-		defer m.noteComparison()
+	if p.kind != predReference {
+		return m.askPlace(p)
 	}
+	m.beginComparison(p)
+	found := m.askPlace(p)
+	m.noteComparison()
+	return found
+}
+
+// beginComparison prepares the comparison of two fields.
+func (m *Matcher) beginComparison(p *predicate) {
+	o := m.value(p.other.field, p.other.lookup)
+	m.otherText = append(m.otherText[:0], o.Text...)
+	m.comparison.leaf = p.leaf
+	m.comparison.other = decode.Value{Kind: o.Kind, Text: m.otherText}
+	m.comparison.begin()
+}
+
+// askPlace evaluates a predicate for the values of its field.
+func (m *Matcher) askPlace(p *predicate) bool {
 	if p.place.field == anyField {
 		m.asked, m.answer = p, false
 		m.log.EachValue(m.askMember)
