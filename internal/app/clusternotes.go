@@ -177,12 +177,12 @@ type failure struct {
 	detail      string
 }
 
-// failing are the receivers that fail, as the last deliveries of the leader say. Of several
-// integrations it is the last one by its name.
-func (c *clusterNotes) failing() map[string]failure {
+// failingReceivers are those that fail, as deliveries say, oldest first. Of several integrations it
+// is the last one by its name.
+func failingReceivers(deliveries []notify.Delivery) map[string]failure {
 	type integration struct{ receiver, name string }
 	last := map[integration]failure{}
-	for _, d := range c.deliveries() {
+	for _, d := range deliveries {
 		of := integration{d.Receiver, d.Integration}
 		switch before, failed := last[of]; {
 		case d.Integration == "":

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -410,5 +411,28 @@ func TestOurDeliveriesStandOnce(t *testing.T) {
 	want := []notify.Delivery{ours[0], all[1], ours[2]}
 	if got := (&clusterNotes{}).withOurs(all, ours); !slices.Equal(got, want) {
 		t.Errorf("the deliveries are %v, want %v", got, want)
+	}
+}
+
+// A follower shows a receiver as failing as long as the leader's last delivery of an integration
+// failed, since the first failure.
+func TestFailingReceivers(t *testing.T) {
+	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	var list []notify.Delivery
+	put := func(receiver, integration, detail string) {
+		list = append(list, notify.Delivery{
+			At: at.Add(time.Duration(len(list)) * time.Second), Receiver: receiver,
+			Integration: integration, Detail: detail, Sent: detail == "",
+		})
+	}
+	put("ops", "webhook[0]", "refused")
+	put("chat", "slack[0]", "away")
+	put("ops", "email[0]", "")
+	put("ops", "webhook[0]", "still refused")
+	put("chat", "slack[0]", "")
+	put("quiet", "", "silenced")
+	want := map[string]failure{"ops": {"webhook[0]", at, "still refused"}}
+	if got := failingReceivers(list); !maps.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -366,7 +366,7 @@ func (v receiversView) List() (list []web.Receiver) {
 	follows := v.m != nil && !v.m.leads()
 	var failing map[string]failure
 	if follows {
-		failing = v.m.notes.failing()
+		failing = failingReceivers(v.m.notes.deliveries())
 	}
 	for _, r := range v.n.Receivers() {
 		if follows {
