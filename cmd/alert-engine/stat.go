@@ -28,13 +28,14 @@ type statCommand struct {
 	json   bool
 	window time.Duration
 	counts map[string]map[int64]int // by value of the field and number of the window
+	logs   map[int64]int            // all of each window, also those that do not match
 	delays alerting.Delays          // from the time of a log to that of its record
-	first  int64                    // number of the first and last window that has logs
-	last   int64
+	// numbers of the windows of the first and the last record
+	firstRecord, lastRecord int64
 }
 
 func newStatCommand() *cobra.Command {
-	c := statCommand{counts: map[string]map[int64]int{}}
+	c := statCommand{counts: map[string]map[int64]int{}, logs: map[int64]int{}}
 	cmd := &cobra.Command{
 		Use:   "stat QUERY",
 		Short: "Count matching logs per window, to choose a threshold",
@@ -58,6 +59,10 @@ that of a problem.`,
 			if err := c.source.logs(cmd.Context(), c.count); err != nil {
 				return err
 			}
+			if _, _, beyond := c.span(); beyond > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(),
+					"%d logs are far from all others in time, and left out\n", beyond)
+			}
 			return c.print(cmd.OutOrStdout())
 		},
 	}
@@ -73,12 +78,16 @@ that of a problem.`,
 // count takes a log.
 func (c *statCommand) count(l *decode.Log) error {
 	window := l.Time() / int64(c.window)
-	if c.first == 0 {
-		c.first, c.last = window, window
-	}
-	c.first, c.last = min(c.first, window), max(c.last, window)
-	if record := l.RecordTime(); record > 0 && l.TimeSource() != "kafka" {
-		c.delays.Note(record - l.Time())
+	c.logs[window]++
+	if record := l.RecordTime(); record > 0 {
+		if l.TimeSource() != "kafka" {
+			c.delays.Note(record - l.Time())
+		}
+		number := record / int64(c.window)
+		if c.firstRecord == 0 {
+			c.firstRecord = number
+		}
+		c.firstRecord, c.lastRecord = min(c.firstRecord, number), max(c.lastRecord, number)
 	}
 	if !match.Eval(c.query, l, nil) {
 		return nil
@@ -106,12 +115,57 @@ type statRow struct {
 	Max     int    `json:"max"`
 }
 
-// rows are sorted by their fullest windows. Windows without logs take no memory: a log of another
-// year makes millions of them.
+// span is the numbers of the first and last window, and how many logs lie beyond them: few logs,
+// of a time at which no record was written, that are further from all others than these are from
+// each other. One log of another year would make millions of windows without logs, and each median
+// 0.
+func (c *statCommand) span() (first, last int64, beyond int) {
+	numbers := slices.Sorted(maps.Keys(c.logs))
+	all := c.logsOf(numbers)
+	for len(numbers) > 1 {
+		after, widest := 0, int64(0) // the place after the widest gap
+		for i := 1; i < len(numbers); i++ {
+			if gap := numbers[i] - numbers[i-1]; gap > widest {
+				after, widest = i, gap
+			}
+		}
+		end := len(numbers) - 1
+		if widest <= (numbers[end]-numbers[0])/2 {
+			break
+		}
+		early, late := c.logsOf(numbers[:after]), c.logsOf(numbers[after:])
+		switch {
+		case numbers[after-1] < c.firstRecord && (beyond+early)*10 <= all:
+			numbers, beyond = numbers[after:], beyond+early
+		case numbers[after] > c.lastRecord && (beyond+late)*10 <= all:
+			numbers, beyond = numbers[:after], beyond+late
+		default:
+			return numbers[0], numbers[end], beyond
+		}
+	}
+	if len(numbers) == 0 {
+		return 0, -1, 0
+	}
+	return numbers[0], numbers[len(numbers)-1], beyond
+}
+
+func (c *statCommand) logsOf(windows []int64) (n int) {
+	for _, number := range windows {
+		n += c.logs[number]
+	}
+	return n
+}
+
+// rows are sorted by their fullest windows. Windows without logs take no memory.
 func (c *statCommand) rows() []statRow {
-	windows := c.last - c.first + 1
+	first, last, _ := c.span()
+	windows := last - first + 1
 	var rows []statRow
 	for value, counts := range c.counts {
+		maps.DeleteFunc(counts, func(n int64, _ int) bool { return n < first || n > last })
+		if len(counts) == 0 {
+			continue
+		}
 		r := statRow{Value: value, Windows: windows, Busy: int64(len(counts))}
 		sorted := slices.Sorted(maps.Values(counts))
 		at := func(q float64) int {
