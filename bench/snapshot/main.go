@@ -8,10 +8,12 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -65,15 +67,19 @@ func (m *member) apply(record []byte) error {
 	return m.fold.Apply(m.offset-1, m.now, record)
 }
 
-// commit takes a checkpoint, and returns how long the fold stood still for it.
-func (m *member) commit() (still time.Duration, err error) {
+// checkpoint takes a checkpoint. It returns how long the fold stands still for it, and a function
+// that writes it while the fold continues.
+func (m *member) checkpoint() (still time.Duration, write func() error) {
 	began := time.Now()
 	c := m.store.Begin()
-	m.engine.Save(c.Full(), c.Put, c.Delete)
+	saving := m.engine.BeginSave(c.Full())
 	m.fold.Save(c.Full(), c.Put, c.Delete)
 	c.SetPosition(store.Source{Topic: "frames"}, store.Position{Next: m.fold.Next()})
-	still = time.Since(began)
-	return still, m.store.Commit(c)
+	return time.Since(began), func() error {
+		for saving.Next(128, c.Put, c.Delete) {
+		}
+		return m.store.Commit(c)
+	}
 }
 
 // writer makes the frames of a member that scans.
@@ -116,18 +122,14 @@ func (w *writer) hosts(from, to int, at time.Time) []byte {
 	})
 }
 
-// live applies a hundred logs a millisecond of the topic until stop is closed, and returns the
-// longest time that one frame took.
-func live(
-	m *member,
-	w *writer,
-	groups int,
-	stop chan struct{},
-) (longest time.Duration, n int, err error) {
-	for ; ; n++ {
+// live applies a hundred logs a millisecond of the topic until stop is closed, and returns how long
+// each frame took, in order of time taken.
+func live(m *member, w *writer, groups int, stop chan struct{}) (took []time.Duration, err error) {
+	for n := 0; ; n++ {
 		select {
 		case <-stop:
-			return longest, n, nil
+			slices.Sort(took)
+			return took, nil
 		default:
 		}
 		m.now = m.now.Add(time.Millisecond)
@@ -135,10 +137,47 @@ func live(
 		frame := w.hosts(from, from+100, m.now)
 		began := time.Now()
 		if err := m.apply(frame); err != nil {
-			return 0, 0, err
+			return nil, err
 		}
-		longest = max(longest, time.Since(began))
+		took = append(took, time.Since(began))
 	}
+}
+
+// of says how long frames took.
+func of(took []time.Duration) string {
+	if len(took) == 0 {
+		return "no frame"
+	}
+	return fmt.Sprintf("%d frames of 100 logs: 99 %% within %s, the slowest %s", len(took),
+		took[len(took)*99/100].Round(time.Microsecond),
+		took[len(took)-1].Round(10*time.Microsecond))
+}
+
+// all applies a log of each host.
+func (m *member) all(w *writer, groups int) error {
+	for from := 0; from < groups; from += 1000 {
+		if err := m.apply(w.hosts(from, min(from+1000, groups), m.now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// during takes a checkpoint, and goes on while it is written.
+func (m *member) during(w *writer, groups int, what string) error {
+	began, stop, written := time.Now(), make(chan struct{}), make(chan error, 1)
+	still, write := m.checkpoint()
+	go func() {
+		defer close(stop)
+		written <- write()
+	}()
+	took, err := live(m, w, groups, stop)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("checkpoint of %s: the fold stands still for %s; written after %s, meanwhile %s\n",
+		what, still.Round(10*time.Microsecond), time.Since(began).Round(time.Millisecond), of(took))
+	return <-written
 }
 
 func cpu() time.Duration {
@@ -175,28 +214,28 @@ func run(groups int) error {
 	if err := m.apply(cluster.RulesRecord(1, 0, cluster.Rules{Hash: 1})); err != nil {
 		return err
 	}
-	for from := 0; from < groups; from += 1000 {
-		if err := m.apply(w.hosts(from, min(from+1000, groups), m.now)); err != nil {
-			return err
-		}
-	}
-	still, err := m.commit()
-	if err != nil {
+	if err := m.all(w, groups); err != nil {
 		return err
 	}
-	fmt.Printf("%d groups; the first checkpoint, of all of them, took %s\n", groups,
-		still.Round(time.Millisecond))
+	if err := m.during(w, groups, "all groups, the first"); err != nil {
+		return err
+	}
 	stop := make(chan struct{})
 	time.AfterFunc(3*time.Second, func() { close(stop) })
-	longest, n, err := live(m, w, groups, stop)
+	took, err := live(m, w, groups, stop)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("no snapshot: %d frames of 100 logs, the slowest took %s\n", n, longest)
-	if still, err = m.commit(); err != nil {
+	fmt.Printf("no checkpoint: %s\n", of(took))
+	if err := m.during(w, groups, "some groups"); err != nil {
 		return err
 	}
-	fmt.Printf("checkpoint of what has changed: the fold stands still for %s\n", still)
+	if err := m.all(w, groups); err != nil {
+		return err
+	}
+	if err := m.during(w, groups, "all groups, which have changed"); err != nil {
+		return err
+	}
 
 	stop = make(chan struct{})
 	var chunks [][]byte
@@ -206,6 +245,10 @@ func run(groups int) error {
 		defer close(stop)
 		written <- func() error {
 			x, err := m.store.Export()
+			for errors.Is(err, store.ErrBusy) { // files are being merged
+				time.Sleep(10 * time.Millisecond)
+				x, err = m.store.Export()
+			}
 			if err != nil {
 				return err
 			}
@@ -223,19 +266,14 @@ func run(groups int) error {
 		}()
 	}()
 	before, began := cpu(), time.Now()
-	if longest, n, err = live(m, w, groups, stop); err != nil {
+	if took, err = live(m, w, groups, stop); err != nil {
 		return err
 	}
 	if err := <-written; err != nil {
 		return err
 	}
-	fmt.Printf(
-		"while it is written: %d frames, the slowest took %s; %s, CPU %s with them\n",
-		n,
-		longest,
-		time.Since(began).Round(time.Millisecond),
-		(cpu() - before).Round(time.Millisecond),
-	)
+	fmt.Printf("while the snapshot is written: %s; %s, CPU %s with them\n", of(took),
+		time.Since(began).Round(time.Millisecond), (cpu() - before).Round(time.Millisecond))
 	fmt.Printf("snapshot: %.1f MB in %d chunks, %d bytes a group\n", float64(s.Bytes)/1e6, s.Chunks,
 		s.Bytes/int64(groups))
 

@@ -107,8 +107,9 @@ func (st *state) startRule(rs *ruleState, at int64) {
 		rs.started, rs.changed = at, true
 		rs.groups.each(func(number uint32, g *group) {
 			if g.expected {
+				m := st.at(rs, number)
 				g.win.Know(at)
-				st.at(rs, number).schedule()
+				m.schedule()
 				rs.touch(number, g)
 			}
 		})
@@ -129,9 +130,9 @@ func (st *state) expect(rs *ruleState, since int64) {
 			keys[keyOf([]string{v})] = true
 		}
 	}
-	rs.groups.each(func(_ uint32, g *group) {
+	rs.groups.each(func(number uint32, g *group) {
 		if g.expected && !keys[g.key] {
-			g.expected = false
+			st.at(rs, number).g.expected = false
 		}
 	}) // the list may be shorter than it was
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -284,6 +285,9 @@ func (rs *ruleState) setTimer(number uint32, due int64, expires bool) {
 
 // drop removes a group.
 func (rs *ruleState) drop(number uint32) {
+	if rs.saving != nil {
+		rs.saving.keep(rs, number)
+	}
 	g := rs.groups.at(number)
 	rs.setTimer(number, never, false)
 	if g.alert != nil {

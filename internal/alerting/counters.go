@@ -98,10 +98,10 @@ func (st *state) expireCounters() {
 	}
 }
 
-// saveCounters saves the numbers of all rules, also of those that are gone and may come back.
-func (st *state) saveCounters(full bool, put func(key, value []byte), del func(key []byte)) {
+// saveCounters adds the numbers of all rules, also of those that are gone and may come back.
+func (st *state) saveCounters(s *Saving) {
 	for hash, n := range st.counters {
-		if full {
+		if s.full {
 			for key := range n.last {
 				n.changed[key] = true
 			}
@@ -109,12 +109,12 @@ func (st *state) saveCounters(full bool, put func(key, value []byte), del func(k
 		for key := range n.changed {
 			last, ok := n.last[key]
 			if !ok {
-				del(idKey(keyCounter, hash, key))
+				s.deleted = append(s.deleted, idKey(keyCounter, hash, key))
 				continue
 			}
 			b := binary.AppendUvarint(nil, uint64(last.episode))
 			b = binary.AppendUvarint(b, uint64(last.at))
-			put(idKey(keyCounter, hash, key), b)
+			s.first.add(idKey(keyCounter, hash, key), b)
 		}
 		clear(n.changed)
 	}

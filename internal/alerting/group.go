@@ -20,7 +20,7 @@ type group struct {
 	due     int64 // when it next must be looked at
 	pos     int32 // in the heap of what is due; -1 when it is not
 	live    bool
-	dirty   bool
+	mark    mark
 	expires bool // it stands among those that only expire
 }
 

@@ -156,8 +156,11 @@ func (st *state) eventOf(sc *scan, h *hit) *window.Event {
 	return ev
 }
 
-// at points the scratch life at a group.
+// at points the scratch life at a group, which then may be changed.
 func (st *state) at(rs *ruleState, number uint32) *machine {
+	if rs.saving != nil {
+		rs.saving.keep(rs, number)
+	}
 	st.machine.u, st.machine.number, st.machine.g = rs, number, rs.groups.at(number)
 	st.machine.edgeAt = always
 	return &st.machine
@@ -177,15 +180,16 @@ func (st *state) newGroup(rs *ruleState, key string, known int64) uint32 {
 		st.at(rs, number).sweep(rs.watermark)
 	}
 	g.win.Know(known)
+	rs.touch(number, g)
 	return number
 }
 
 // touch notes that a group is to be saved.
 func (rs *ruleState) touch(number uint32, g *group) {
-	if g.dirty {
+	if g.mark == rs.groups.marks.changed {
 		return
 	}
-	g.dirty = true
+	g.mark = rs.groups.marks.changed
 	if chunk := number / chunkGroups; !rs.groups.dirty[chunk] {
 		rs.groups.dirty[chunk] = true
 		rs.dirty = append(rs.dirty, chunk)

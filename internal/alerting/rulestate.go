@@ -23,8 +23,9 @@ type ruleState struct {
 	lastSeen map[uint32]int64
 	// silences that were longer than a key is remembered, and are not decided yet
 	gaps    map[uint32][]gap
-	dirty   []uint32        // chunks with groups that were changed since the last save
+	dirty   []uint32        // chunks with groups that were changed since the last save began
 	removed []string        // keys of groups that are gone since then
+	saving  *Saving         // that has not passed on all groups yet; nil for none
 	changed bool            // the state itself was changed
 	alerts  map[uint32]bool // groups with an alert
 	// alerts by appearance; of those that are not shown the number means nothing

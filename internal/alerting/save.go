@@ -83,34 +83,11 @@ func idKey(kind byte, id uint64, key string) []byte {
 	return append(b, key...)
 }
 
-// Save passes the state to put: all of it, or what has changed since the last call, with del for
-// what is gone. The slices are valid during the call. It is to be called between Apply and Advance,
-// never beside them.
-func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byte)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	put([]byte{keyVersion}, []byte{formatVersion})
-	for _, key := range e.state.persisted.delete {
-		del(key)
-	}
-	e.state.persisted.delete = nil
-	e.state.savePartitions(put, del)
-	e.state.saveCounters(full, put, del)
-	for _, rs := range e.state.rules {
-		if rs.backfilling {
-			continue // after a restart it is to be found new again
-		}
-		rs.save(full, put, del)
-	}
-	for _, s := range e.state.suppressions {
-		s.save(full, put, del)
-	}
-}
-
-func (st *state) savePartitions(put func(key, value []byte), del func(key []byte)) {
+// savePartitions adds how far time has come in the partitions.
+func (st *state) savePartitions(s *Saving) {
 	for p := range st.persisted.partitions {
 		if st.watermarks.partitions[p] == nil {
-			del(partitionKey(p))
+			s.deleted = append(s.deleted, partitionKey(p))
 		}
 	}
 	st.persisted.partitions = make(map[models.Partition]bool, len(st.watermarks.partitions))
@@ -134,7 +111,7 @@ func (st *state) savePartitions(put func(key, value []byte), del func(key []byte
 		}
 		b = binary.AppendVarint(b, pt.delayClock.at)
 		b = binary.AppendVarint(b, pt.delayClock.ahead)
-		put(partitionKey(p), b)
+		s.first.add(partitionKey(p), b)
 	}
 }
 
@@ -159,17 +136,17 @@ func partitionKey(p models.Partition) []byte {
 		p.Topic...)
 }
 
-func (s *suppressionState) save(full bool, put func(key, value []byte), del func(key []byte)) {
+func (s *suppressionState) save(to *Saving) {
 	for key, m := range s.times {
-		if !full && !s.dirty[key] {
+		if !to.full && !s.dirty[key] {
 			continue
 		}
 		b := appendPlaces(nil, m.starts)
-		put(idKey(keySuppression, s.fingerprint, key), appendPlaces(b, m.ends))
+		to.first.add(idKey(keySuppression, s.fingerprint, key), appendPlaces(b, m.ends))
 	}
 	for key := range s.dirty {
 		if s.times[key] == nil {
-			del(idKey(keySuppression, s.fingerprint, key))
+			to.deleted = append(to.deleted, idKey(keySuppression, s.fingerprint, key))
 		}
 	}
 	clear(s.dirty)
@@ -202,12 +179,8 @@ type savedRule struct {
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
-func (rs *ruleState) save(full bool, put func(key, value []byte), del func(key []byte)) {
-	rs.saveGroups(full, put, del)
-	if !full && !rs.changed {
-		return
-	}
-	rs.changed = false
+// saved is what is kept of the rule besides its groups, as it is now.
+func (rs *ruleState) saved() savedRule {
 	s := savedRule{
 		Rule:      rs.id,
 		Base:      rs.base,
@@ -227,41 +200,7 @@ func (rs *ruleState) save(full bool, put func(key, value []byte), del func(key [
 		}
 		s.SpanKeys = append(s.SpanKeys, []byte(key))
 	}
-	put(idKey(keyRule, rs.fingerprint, ""), encode(s))
-}
-
-func (rs *ruleState) saveGroups(
-	full bool, put func(key, value []byte), del func(key []byte),
-) {
-	for _, key := range rs.removed {
-		if _, again := rs.groups.find([]byte(key)); !again {
-			del(idKey(keyGroup, rs.fingerprint, key))
-		}
-	}
-	rs.removed = nil
-	var key, value []byte
-	save := func(number uint32, g *group) {
-		g.dirty = false
-		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), rs.fingerprint)
-		key = append(key, g.key...)
-		value = rs.appendGroup(value[:0], number, g)
-		put(key, value)
-	}
-	if full {
-		rs.groups.each(save)
-	} else {
-		for _, chunk := range rs.dirty {
-			for i := range rs.groups.chunks[chunk] {
-				if g := &rs.groups.chunks[chunk][i]; g.live && g.dirty {
-					save(chunk*chunkGroups+uint32(i), g)
-				}
-			}
-		}
-	}
-	for _, chunk := range rs.dirty {
-		rs.groups.dirty[chunk] = false
-	}
-	rs.dirty = rs.dirty[:0]
+	return s
 }
 
 // savedAlert is what is kept of an alert.

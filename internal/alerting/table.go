@@ -10,7 +10,8 @@ type table struct {
 	slots  []slot // a power of two
 	live   int
 	chunks [][]group
-	dirty  []bool   // by chunk: it has groups that were changed since the last save
+	dirty  []bool // by chunk: it has groups that were changed since the last save began
+	marks  marks
 	free   []uint32 // numbers of groups that were removed
 	next   uint32   // the number after the highest that was ever given
 }
@@ -18,6 +19,26 @@ type table struct {
 // slot holds the number of a group, from 1, in its lower 24 bits, and a part of its key's hash in
 // the upper 8.
 type slot uint32
+
+// mark says of a group whether it was changed since a save of its rule began. Each of the two has
+// two values, of which a save makes the others the ones in use: so it finds out which groups it has
+// not passed on yet without looking at all of them when it begins.
+type mark uint8
+
+// marks are the marks in use.
+type marks struct{ clean, changed mark }
+
+var firstMarks = marks{clean: 0, changed: 2}
+
+// pending reports whether a group with a mark is still to be passed on by a save that is under way.
+func (m marks) pending(of mark) bool { return of != m.clean && of != m.changed }
+
+// begin makes what was changed pending; or all groups, if a save is full.
+func (m *marks) begin(full bool) {
+	if m.changed ^= 1; full {
+		m.clean ^= 1
+	}
+}
 
 const (
 	chunkGroups = 64 // 6,144 bytes, which the allocator has a size for
@@ -27,7 +48,7 @@ const (
 
 func (s slot) number() uint32 { return uint32(s)&(1<<numberBits-1) - 1 }
 
-func newTable(seed maphash.Seed) table { return table{seed: seed} }
+func newTable(seed maphash.Seed) table { return table{seed: seed, marks: firstMarks} }
 
 // at returns the group of a number; the pointer is valid until the group is removed.
 func (t *table) at(number uint32) *group {
@@ -70,7 +91,9 @@ func (t *table) add(key string) uint32 {
 			t.chunks, t.dirty = append(t.chunks, make([]group, chunkGroups)), append(t.dirty, false)
 		}
 	}
-	*t.at(number) = group{key: key, more: &none, due: never, pos: -1, live: true}
+	*t.at(number) = group{
+		key: key, more: &none, due: never, pos: -1, live: true, mark: t.marks.clean,
+	}
 	t.live++
 	t.insert(number)
 	return number

@@ -101,10 +101,14 @@ func (s *state) Checkpoint(positions, dropped []models.SourcePosition) error {
 	return s.checkpoint(positions, dropped)()
 }
 
-// checkpoint takes a checkpoint, and returns a function that writes it, while the engine continues.
+// savedAtOnce is how many groups are encoded while the engine waits: a fraction of a millisecond.
+const savedAtOnce = 128
+
+// checkpoint takes a checkpoint, and returns a function that collects the groups of this instant
+// and writes all, while the engine continues.
 func (s *state) checkpoint(positions, dropped []models.SourcePosition) (write func() error) {
 	c := s.store.Begin()
-	s.Save(c.Full(), c.Put, c.Delete)
+	saving := s.BeginSave(c.Full())
 	if s.cluster != nil {
 		s.cluster.fold.Save(c.Full(), c.Put, c.Delete)
 	}
@@ -119,6 +123,8 @@ func (s *state) checkpoint(positions, dropped []models.SourcePosition) (write fu
 	c.Append(decided...)
 	return func() error {
 		defer s.values.release()
+		for saving.Next(savedAtOnce, c.Put, c.Delete) {
+		}
 		err := s.store.Commit(c)
 		if s.cluster != nil {
 			s.store.AckAll() // the topic has what is to be notified

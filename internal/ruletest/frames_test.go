@@ -54,9 +54,12 @@ type course struct {
 // since is what has come since a snapshot.
 type since struct {
 	rng       *rand.Rand
+	saving    *alerting.Saving // that is under way; nil for none
+	writer    *cluster.SnapshotWriter
+	writing   [][]byte
 	chunks    [][]byte
 	snapshot  cluster.Snapshot
-	positions cluster.Positions
+	positions cluster.Positions // when the last one began
 	events    []event
 	decided   []string // in the meantime
 }
@@ -161,7 +164,7 @@ func (m *members) Apply(s models.Scan) {
 	for _, frame := range s.(*frames).list {
 		m.applyFrame(frame)
 		if since := m.course.since; since != nil {
-			since.events = append(since.events, event{frame: frame})
+			since.note(m, event{frame: frame})
 		}
 	}
 }
@@ -193,33 +196,58 @@ func (m *members) applyFrame(frame []byte) {
 func (m *members) Advance(now time.Time, progress []models.Progress) {
 	m.Engine.Advance(now, progress)
 	if since := m.course.since; since != nil {
-		since.events = append(since.events, event{now: now, progress: slices.Clone(progress)})
+		since.note(m, event{now: now, progress: slices.Clone(progress)})
 	}
 }
 
-// Save makes a snapshot now and then.
+// Save finishes the snapshot that is being made; there is at least one.
 func (m *members) Save(full bool, put func(key, value []byte), del func(key []byte)) {
-	s := m.course.since
-	if s == nil || s.chunks != nil && s.rng.IntN(4) > 0 {
-		m.Engine.Save(full, put, del)
-		return
+	if s := m.course.since; s != nil {
+		if s.chunks == nil && s.saving == nil {
+			s.begin(m)
+		}
+		for s.saving != nil {
+			s.goOn()
+		}
 	}
-	s.chunks, s.events, s.decided = nil, nil, nil
+	m.Engine.Save(full, put, del)
+}
+
+// note notes what the engine was given. Now and then it begins a snapshot, which goes on while the
+// engine does.
+func (s *since) note(m *members, e event) {
+	s.events = append(s.events, e)
+	if s.saving != nil {
+		s.goOn()
+	} else if s.rng.IntN(8) == 0 {
+		s.begin(m)
+	}
+}
+
+func (s *since) begin(m *members) {
+	s.writing, s.events, s.decided = nil, nil, nil
 	s.positions = maps.Clone(m.course.positions)
-	w := cluster.NewSnapshotWriter(cluster.Snapshot{ID: s.rng.Uint64()}, func(b []byte) error {
-		s.chunks = append(s.chunks, b)
+	keep := func(chunk []byte) error {
+		s.writing = append(s.writing, chunk)
 		return nil
-	})
-	m.Engine.Save(true, func(key, value []byte) {
-		if err := w.Put(key, value); err != nil {
+	}
+	s.writer = cluster.NewSnapshotWriter(cluster.Snapshot{ID: s.rng.Uint64()}, keep)
+	s.saving = m.Engine.BeginSave(true)
+}
+
+func (s *since) goOn() {
+	if s.saving.Next(1, func(key, value []byte) {
+		if err := s.writer.Put(key, value); err != nil {
 			panic(err)
 		}
-		put(key, value)
-	}, del)
-	if err := w.Flush(); err != nil {
+	}, func([]byte) {}) {
+		return
+	}
+	if err := s.writer.Flush(); err != nil {
 		panic(err)
 	}
-	_, s.snapshot = w.End(0)
+	_, s.snapshot = s.writer.End(0)
+	s.saving, s.chunks = nil, s.writing
 }
 
 // Restore joins from the snapshot, if there is one.
