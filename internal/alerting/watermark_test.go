@@ -83,3 +83,56 @@ groups:
 	w.time(time.Hour)
 	w.notified("5m0s g/NoAlerts firing")
 }
+
+// An engine that starts again has no partitions until the group has assigned them. That may take
+// long while brokers are away, and silence is not decided meanwhile.
+func TestTimeStopsUntilPartitionsAreAssigned(t *testing.T) {
+	const rules = `version: 1
+groups:
+- name: g
+  rules: [{alert: Silent, when: count() == 0, window: 5m, by: [host]}]
+`
+	w := newWorld(t, rules)
+	w.log(0, `"host":"a"`)
+	w.save(true)
+	w.start(readRules(t, rules))
+	w.restore()
+	w.engine.Advance(monday.Add(time.Minute), nil)
+	w.engine.Advance(monday.Add(30*time.Minute), nil)
+	w.notified()
+	w.log(4*time.Minute, `"host":"a"`) // it was there all the time
+	w.time(30 * time.Minute)
+	w.notified("9m0s g/Silent{host=a} firing")
+}
+
+// A partition that is assigned after the others, at a start that took long, holds time back for as
+// long as one that is missing later.
+func TestPartitionThatIsAssignedLast(t *testing.T) {
+	const rules = `version: 1
+groups:
+- name: g
+  rules: [{alert: Silent, when: count() == 0, window: 5m, by: [host]}]
+`
+	assigned := func(w *world, after time.Duration, partitions ...int32) {
+		var list []models.Progress
+		for _, p := range partitions {
+			list = append(list, models.Progress{
+				Topic: "logs", Partition: p, Next: w.next, End: w.next, CaughtUp: true,
+			})
+		}
+		w.engine.Advance(monday.Add(after), list)
+	}
+	w := newWorld(t, rules)
+	w.log(0, `"host":"a"`)
+	assigned(w, 0, 0, 1)
+	w.save(true)
+	w.start(readRules(t, rules))
+	w.restore()
+	assigned(w, time.Minute)
+	assigned(w, 10*time.Minute)
+	assigned(w, 10*time.Minute+time.Second, 0)
+	assigned(w, 11*time.Minute, 0)
+	w.notified()
+	assigned(w, 11*time.Minute+2*time.Second, 0)
+	w.notified("5m0s g/Silent{host=a} firing")
+}

@@ -32,11 +32,13 @@ const (
 type watermarks struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
-	entries    int64  // logs that came one by one
-	progressed bool   // Advance was given partitions
-	except     string // a topic that only those read who name it
-	replays    bool   // another engine has read, or reads, the same logs
-	advanced   bool   // Advance was called
+	entries    int64 // logs that came one by one
+	progressed bool  // Advance was given partitions
+	// the clock's time since when each Advance was given partitions; 0 when the last one was not
+	assigned int64
+	except   string // a topic that only those read who name it
+	replays  bool   // another engine has read, or reads, the same logs
+	advanced bool   // Advance was called
 }
 
 // partitionTime is how far event time has come in one partition.
@@ -186,11 +188,20 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 			pt.base = max(pt.base, min(pt.recent.reached(), now))
 		}
 	}
+	switch {
+	case len(progress) == 0:
+		t.assigned = 0
+	case t.assigned == 0:
+		t.assigned = t.now
+	}
 	t.progressed = t.progressed || len(progress) > 0
 	if len(progress) == 0 && !t.progressed {
-		// the owner of an engine that is fed log by log sets the time
+		// The owner of an engine that is fed log by log sets the time. Not that of partitions that
+		// were restored and are not assigned yet: nothing is known of them.
 		for _, pt := range t.partitions {
-			pt.base = max(pt.base, now)
+			if pt.direct > 0 {
+				pt.base = max(pt.base, now)
+			}
 		}
 	}
 	for p, pt := range t.partitions {
@@ -198,7 +209,8 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 		if pt.seen == 0 {
 			pt.seen = t.now // restored
 		}
-		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter {
+		if len(progress) > 0 && pt.direct == 0 &&
+			t.now-max(pt.seen, t.assigned) > goneAfter {
 			pt.gone = true
 			if t.now-pt.seen > forgottenAfter {
 				delete(t.partitions, p)
