@@ -404,7 +404,7 @@ func (p *promise) compare(want map[string][]change, until time.Time) error {
 		}
 		settled := whole("file", maps.Clone(want), changes, 0).faults() == 0
 		for _, r := range p.receivers {
-			settled = settled && received("", changes, r.until(until)).faults() == 0
+			settled = settled && received("", changes, r.accepted(), until).faults() == 0
 		}
 		if settled || time.Now().After(end) {
 			break
@@ -450,7 +450,7 @@ func (p *promise) verdicts(want map[string][]change, until time.Time) ([]*verdic
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.receivers)) {
 		r := p.receivers[name]
-		list = append(list, received("webhook, "+name, inFile, r.until(until)))
+		list = append(list, received("webhook, "+name, inFile, r.accepted(), until))
 	}
 	return list, nil
 }
@@ -467,13 +467,6 @@ func (p *promise) listed(
 	v.wrong = append(v.wrong, differing...)
 	*list = append(*list, v)
 	return changes, nil
-}
-
-// until are the notices of what was before an instant.
-func (r *receiver) until(until time.Time) []notice {
-	return slices.DeleteFunc(slices.Clone(r.accepted()), func(n notice) bool {
-		return !n.at.Before(until)
-	})
 }
 
 func createTopic(addr, topic string, partitions int) error {

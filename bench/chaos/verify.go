@@ -198,8 +198,9 @@ func (v *verdict) pair(got []change) {
 // received compares what a receiver behind Alertmanager's pipeline got with the transitions that
 // were decided. There the labels are the alert, with the severity, and episodes that follow each
 // other within the group's interval may be merged: then a message names those before it.
-func received(of string, decided []change, got []notice) *verdict {
-	v := &verdict{of: of, got: len(got)}
+// What was decided ends before an instant; of what came later only what a message names counts.
+func received(of string, decided []change, got []notice, until time.Time) *verdict {
+	v := &verdict{of: of}
 	type episode struct {
 		order           int
 		c               change
@@ -229,18 +230,18 @@ func received(of string, decided []change, got []notice) *verdict {
 	newest := map[string]int{}    // episode, by labels
 	state := map[string]*notice{} // the last one, by labels
 	for i, n := range got {
-		e := episodes[n.id]
-		if e == nil {
+		e, later := episodes[n.id], !n.at.Before(until)
+		if e == nil && !later {
 			v.extra = append(v.extra, n.String())
 			continue
 		}
 		for _, id := range n.merged {
-			m := episodes[id]
-			if m == nil || m.c.alert != e.c.alert || m.order >= e.order {
+			switch m := episodes[id]; {
+			case m != nil && (e == nil || m.c.alert == e.c.alert && m.order < e.order):
+				merge(m)
+			case !later:
 				v.wrong = append(v.wrong, n.String()+" names "+id+", which is no alert before it")
-				continue
 			}
-			merge(m)
 		}
 		if n.further > 0 && len(n.merged) > 0 && episodes[n.merged[0]] != nil {
 			oldest := episodes[n.merged[0]] // that it names
@@ -251,6 +252,10 @@ func received(of string, decided []change, got []notice) *verdict {
 				}
 			}
 		}
+		if later {
+			continue
+		}
+		v.got++
 		labels := n.alert + " " + n.severity
 		if e.order < newest[labels] {
 			v.disarranged = append(v.disarranged, n.String())

@@ -36,3 +36,26 @@ func TestEarlyLogOfALaterAlert(t *testing.T) {
 		t.Errorf("fired with a log after the last end: %d faults, want 1", v.faults())
 	}
 }
+
+// A message about an alert that began after what is compared may stand for one before that.
+func TestLaterMessageStandsForAnAlertBefore(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	one := func(state, id string, second int) change {
+		return change{alert: "Any key=a", state: state, id: id, at: at(second)}
+	}
+	decided := []change{
+		one("firing", "a", 10), one("resolved", "a", 15),
+		one("firing", "b", 16), one("resolved", "b", 20),
+	}
+	got := []notice{
+		{change: decided[0]}, {change: decided[1]},
+		{change: one("firing", "c", 40), merged: []string{"b"}},
+	}
+	if v := received("webhook", decided, got, at(30)); v.faults() != 0 || v.merged != 1 || v.got != 2 {
+		t.Errorf("%+v", v)
+	}
+	got[2].merged = nil
+	if v := received("webhook", decided, got, at(30)); len(v.missing) != 1 {
+		t.Errorf("%+v", v)
+	}
+}
