@@ -291,13 +291,15 @@ func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 }
 
 func (e *Engine) summaries(batch int) []models.Alert {
-	var list []models.Alert
 	e.mu.Lock()
 	most := 0
 	for _, rs := range e.state.rules {
 		most += len(rs.alerts)
 	}
-	list = slices.Grow(list, most)
+	e.mu.Unlock()
+	// The memory for very many alerts is taken while logs may be evaluated.
+	list := make([]models.Alert, 0, most)
+	e.mu.Lock()
 	for _, rs := range slices.Clone(e.state.rules) {
 		if rs.rule.Record {
 			continue

@@ -18,10 +18,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-const maxAnnotation = 4096 // bytes of an annotation
+const (
+	maxAnnotation = 4096 // bytes of an annotation
+	maxFailure    = 300  // characters of the error of a template
+)
 
 // textTemplate is a label or annotation of a rule: constant, or a template.
 type textTemplate struct {
@@ -53,8 +57,9 @@ func (t *textTemplate) expand(data *templateData) string {
 		err = t.work.execute(t.template, &out, data)
 	}
 	if err != nil && !errors.Is(err, errTooLong) {
+		// The error may show all of the data, which is megabytes.
 		return fmt.Sprintf("the template of %s failed: %s", t.name,
-			strings.TrimPrefix(err.Error(), "template: "))
+			safetext.Clip(strings.TrimPrefix(err.Error(), "template: "), maxFailure))
 	}
 	return strings.ToValidUTF8(out.String(), "\uFFFD")
 }

@@ -151,7 +151,7 @@ func (b *states) postings(
 		if len(pending) > 1 {
 			next = now
 		}
-		a := l.bare(s, t, now)
+		a := l.bare(s.Labels, t, now)
 		whole := t.Alert.alert()
 		a.Annotations = annotations(&whole, t)
 		if t.firing() {

@@ -64,18 +64,27 @@ func newDispatcher(l *pipeline) *dispatcher {
 
 // add puts states into their groups, and wakes the groups for which there is something new.
 func (d *dispatcher) add(list []*state, now time.Time) {
-	d.states.mu.Lock()
-	defer d.states.mu.Unlock()
-	if d.stopped {
-		return
+	b := d.states
+	labels := make([]packedLabels, len(list))
+	b.portions(list, func(i int, s *state) { labels[i] = s.Labels })
+	// Routes are matched without the lock, for which notifications wait.
+	type place struct {
+		s     *state
+		set   model.LabelSet
+		route *dispatch.Route
 	}
-	for _, s := range list {
-		if d.states.byLabels[s.fp] != s || !d.states.ours(s) {
-			continue
-		}
-		set := s.Labels.set()
+	var places []place
+	for i, s := range list {
+		set := labels[i].set()
 		for _, r := range d.l.routes.Match(set) {
-			d.group(r, set).put(s, now)
+			places = append(places, place{s, set, r})
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range places {
+		if !d.stopped && b.byLabels[p.s.fp] == p.s && b.ours(p.s) {
+			d.group(p.route, p.set).put(p.s, now)
 		}
 	}
 }
@@ -179,7 +188,7 @@ func (g *group) flush() {
 	g.flushID++
 	d.busy++
 	d.flushes.Add(1)
-	members := g.list()
+	members := g.aged()
 	ctx := g.context(d.ctx, now)
 	b.mu.Unlock()
 
@@ -187,7 +196,7 @@ func (g *group) flush() {
 	if len(members) > 0 {
 		ctx, cancel := context.WithTimeout(ctx,
 			max(g.route.RouteOpts.GroupInterval, notify.MinTimeout))
-		sent = d.l.notify(ctx, g, members, now)
+		sent = d.l.notify(ctx, g, oldestFirst(members), now)
 		cancel()
 	}
 
@@ -219,12 +228,12 @@ func (g *group) flush() {
 	}
 }
 
-func (g *group) list() []*state {
-	list := make([]*state, 0, len(g.members))
+// aged are the members with their age, for oldestFirst.
+func (g *group) aged() []aged {
+	list := make([]aged, 0, len(g.members))
 	for _, s := range g.members {
-		list = append(list, s)
+		list = append(list, ageOf(s))
 	}
-	slices.SortFunc(list, byAge)
 	return list
 }
 
@@ -247,7 +256,9 @@ func (g *group) context(ctx context.Context, now time.Time) context.Context {
 // dropResolved drops the members that are resolved, and whose end the receiver was notified of.
 func (g *group) dropResolved() {
 	for fp, s := range g.members {
-		s.trim(g.d.l.integrations(s.Labels.set()))
+		if len(s.Steps) > 1 {
+			s.trim(g.d.l.integrations(s.Labels.set()))
+		}
 		if s.firing() || g.hasNews(s) && len(g.d.l.receivers[g.route.RouteOpts.Receiver]) > 0 {
 			continue
 		}

@@ -30,12 +30,12 @@ func (l *pipeline) mute(
 	now time.Time,
 ) map[model.Fingerprint]bool {
 	b, route := l.n.states, g.route.ID()
-	b.mu.Lock()
-	alerts := make([]*alert.Alert, 0, len(members))
-	for _, s := range members {
-		alerts = append(alerts, standing(s, now))
+	alerts := make([]*alert.Alert, len(members))
+	present := make([]*state, len(members))
+	b.portions(members, func(i int, s *state) { present[i] = s.present() })
+	for i, s := range present {
+		alerts[i] = standing(s, now)
 	}
-	b.mu.Unlock()
 	why := map[model.Fingerprint]string{}
 	for _, m := range l.muting[g.route.RouteOpts.Receiver] {
 		_, left, err := m.stage.Exec(ctx, l.n.logger, alerts...)
@@ -57,13 +57,11 @@ func (l *pipeline) mute(
 		}
 	}
 	muted := map[model.Fingerprint]bool{}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, s := range members {
+	b.portions(members, func(_ int, s *state) {
 		reason, isMuted := why[s.fp]
 		b.mute(route, s, isMuted)
 		if muted[s.fp] = isMuted; !isMuted {
-			continue
+			return
 		}
 		l.n.note(s.last().Alert.ID, Delivery{
 			At:       now,
@@ -72,7 +70,7 @@ func (l *pipeline) mute(
 			Receiver: g.route.RouteOpts.Receiver,
 			Detail:   reason,
 		})
-	}
+	})
 	return muted
 }
 

@@ -200,7 +200,7 @@ type Notifier struct {
 	handler    atomic.Pointer[http.Handler] // while Run works
 
 	woken    chan struct{} // there is something to hand over
-	entering sync.Mutex    // guards taken, overtook, unread and outboxRead
+	entering sync.Mutex    // guards what follows, but for acked
 	// Sequence numbers of the last entries that were taken from the outbox, and acknowledged; the
 	// latter is Run's alone.
 	taken, acked uint64
@@ -208,6 +208,7 @@ type Notifier struct {
 	// What is to be taken of the outbox as it was read last, and its Changed at that time.
 	unread     []store.Entry
 	outboxRead <-chan struct{}
+	outboxSeq  uint64 // of the newest entry that unread has had
 
 	config   atomic.Pointer[receiverConfig]
 	pipeline atomic.Pointer[pipeline]

@@ -382,11 +382,13 @@ func (b *states) message(
 	muted map[model.Fingerprint]bool,
 ) (items []item, news bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	members := g.aged()
+	b.mu.Unlock()
 	now, m := time.Now(), l.marks[g.route.ID()]
-	for _, s := range g.list() {
-		if !b.ours(s) {
-			continue
+	var labels []packedLabels
+	b.portions(oldestFirst(members), func(_ int, s *state) {
+		if !s.groups[g] || !b.ours(s) {
+			return
 		}
 		t := b.nextStep(s, destination, g.route.ID(), sendResolved, muted[s.fp], m)
 		isNews := t != nil
@@ -394,14 +396,17 @@ func (b *states) message(
 			t = s.last()
 		}
 		if t == nil {
-			continue
+			return
 		}
 		news = news || isNews
-		one := item{s: s, fp: s.fp, step: *t, news: isNews, alert: l.bare(s, t, now)}
+		one := item{s: s, fp: s.fp, step: *t, news: isNews}
 		if m.after > 0 && t.firing() {
 			one.escalated = m.after
 		}
-		items = append(items, one)
+		items, labels = append(items, one), append(labels, s.Labels)
+	})
+	for i := range items {
+		items[i].alert = l.bare(labels[i], &items[i].step, now)
 	}
 	slices.SortStableFunc(items, func(x, y item) int {
 		pair := alert.AlertSlice{x.alert, y.alert}
@@ -472,9 +477,9 @@ func (l *pipeline) describe(i *item) {
 }
 
 // bare is a step of an alert as Alertmanager's parts know alerts, without annotations.
-func (l *pipeline) bare(s *state, t *step, now time.Time) *alert.Alert {
+func (l *pipeline) bare(labels packedLabels, t *step, now time.Time) *alert.Alert {
 	a := alert.New(model.Alert{
-		Labels:       s.Labels.set(),
+		Labels:       labels.set(),
 		StartsAt:     t.Since,
 		GeneratorURL: link(l.external, t.Alert.ID),
 	}, now, false)

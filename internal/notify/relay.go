@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/store"
@@ -16,11 +17,24 @@ import (
 func (n *Notifier) relay(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	// What was taken is acknowledged beside: nothing that is to be notified waits for the disk.
+	taken := make(chan struct{}, 1)
+	var acknowledging sync.WaitGroup
+	acknowledging.Go(func() {
+		for range taken {
+			n.acknowledge()
+		}
+	})
+	defer acknowledging.Wait()
+	defer close(taken)
 	for {
 		changed := n.opts.Outbox.Changed()
-		more := n.takeBatch(relayBatch)
+		more := n.takeBatch(relayBatch, relayTime)
 		next := n.dispatch(time.Now())
-		n.acknowledge() // after dispatch, which thus need not wait for the disk
+		select {
+		case taken <- struct{}{}:
+		default: // it is to begin once more already
+		}
 		if more && ctx.Err() == nil {
 			continue
 		}
@@ -36,7 +50,10 @@ func (n *Notifier) relay(ctx context.Context) {
 }
 
 const (
-	relayBatch = 2000 // transitions that are taken before those that came meanwhile are looked at
+	// transitions that are taken before those that came meanwhile are looked at, and how long that
+	// may take
+	relayBatch = 2000
+	relayTime  = 20 * time.Millisecond
 	// A rule with no more transitions in the outbox overtakes the others; one that pages may have
 	// ten times as many.
 	fewWaiting = 100
@@ -44,25 +61,29 @@ const (
 
 // takeOutbox enters the transitions of the outbox in the notification states.
 func (n *Notifier) takeOutbox() {
-	for n.takeBatch(math.MaxInt) {
+	for n.takeBatch(math.MaxInt, math.MaxInt64) {
 	}
 }
 
-// takeBatch enters transitions of the outbox in the notification states, at most as many as given,
-// the oldest first, and reports whether there are more. When there are more, rules with few
+// takeBatch enters transitions of the outbox in the notification states, at most as many as given
+// and about as long, the oldest first, and reports whether there are more. When there are more, rules with few
 // overtake those with many, with all their transitions: a flood delays no other rule. The order of
 // the transitions of a rule stays.
-func (n *Notifier) takeBatch(most int) (more bool) {
+func (n *Notifier) takeBatch(most int, within time.Duration) (more bool) {
 	n.entering.Lock()
 	defer n.entering.Unlock()
 	now := time.Now()
 	n.readOutbox(most, now)
-	batch := n.unread[:min(most, len(n.unread))]
-	for _, entry := range batch {
-		n.takeOne(entry.Alert, now)
-		n.taken = entry.Seq
+	began := time.Now()
+	for i := 0; i < most && len(n.unread) > 0; i++ {
+		n.takeOne(n.unread[0].Alert, now)
+		n.taken, n.unread[0].Alert = n.unread[0].Seq, models.Alert{} // which holds texts
+		n.unread = n.unread[1:]
+		if i%16 == 15 && time.Since(began) > within {
+			break
+		}
 	}
-	if n.unread = n.unread[len(batch):]; len(n.unread) > 0 {
+	if len(n.unread) > 0 {
 		return true
 	}
 	n.unread = nil
@@ -73,21 +94,38 @@ func (n *Notifier) takeBatch(most int) (more bool) {
 	return false
 }
 
-// readOutbox has unread be what the outbox has, unless it is that already. Reading copies all that
-// waits, and holds up who adds to it.
+// readOutbox has unread be what the outbox has, unless it is that already. Reading copies what waits,
+// and holds up who adds to it; of an outbox that can tell what is new, only that is read.
 func (n *Notifier) readOutbox(most int, now time.Time) {
 	changed := n.opts.Outbox.Changed()
 	if len(n.unread) > 0 && changed == n.outboxRead {
 		return
 	}
 	n.outboxRead = changed
+	if o, ok := n.opts.Outbox.(pendingAfter); ok {
+		added := o.PendingAfter(n.outboxSeq)
+		n.unread = append(n.unread, added...)
+		if len(added) > 0 {
+			n.outboxSeq = added[len(added)-1].Seq
+		}
+	} else {
+		n.readAll()
+	}
+	if len(n.unread) > most {
+		n.unread = n.overtake(n.unread, now)
+	}
+}
+
+// pendingAfter is an outbox in which nothing appears before what was read.
+type pendingAfter interface {
+	PendingAfter(seq uint64) []store.Entry
+}
+
+func (n *Notifier) readAll() {
 	// what was taken may still be there: it could not be acknowledged, since the disk is full
 	n.unread = slices.DeleteFunc(n.opts.Outbox.Pending(), func(e store.Entry) bool {
 		return e.Seq <= n.taken || n.overtook[e.Seq]
 	})
-	if len(n.unread) > most {
-		n.unread = n.overtake(n.unread, now)
-	}
 }
 
 // overtake takes the transitions of rules that have few, and returns the others.

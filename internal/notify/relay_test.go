@@ -63,7 +63,7 @@ func TestQuietRuleIsTakenFirst(t *testing.T) {
 	}
 	out.add(down, over(down))
 	const batch = 50
-	if more := n.takeBatch(batch); !more {
+	if more := n.takeBatch(batch, time.Hour); !more {
 		t.Error("there are no more")
 	}
 	want := []string{"DiskFull-0-1firing", "DatabaseDown-db-1firing", "DatabaseDown-db-1resolved",
@@ -80,7 +80,7 @@ func TestQuietRuleIsTakenFirst(t *testing.T) {
 		t.Errorf("%d are taken, up to %d", len(taken), n.taken)
 	}
 	out.add(firingAlert("DatabaseDown", "db", 2)) // after what overtook
-	for n.takeBatch(batch) {
+	for n.takeBatch(batch, time.Hour) {
 	}
 	all := 10*fewWaiting + 2*fewWaiting + 3
 	if len(taken) != all || n.taken != uint64(all) || len(n.overtook) > 0 {
@@ -114,7 +114,8 @@ func TestBatchesShareOneReading(t *testing.T) {
 	const batch = 10 // New reads once
 	expectTaken := func(count, reads int, more bool) {
 		t.Helper()
-		if got := n.takeBatch(batch); got != more || len(taken) != count || out.reads != 1+reads {
+		got := n.takeBatch(batch, time.Hour)
+		if got != more || len(taken) != count || out.reads != 1+reads {
 			t.Errorf("%d are taken after %d readings, more is %v", len(taken), out.reads, got)
 		}
 	}
@@ -125,7 +126,7 @@ func TestBatchesShareOneReading(t *testing.T) {
 	expectTaken(3*batch, 1, true)
 	add(40*batch, 41*batch)
 	expectTaken(4*batch, 2, true)
-	for n.takeBatch(batch) {
+	for n.takeBatch(batch, time.Hour) {
 	}
 	if len(taken) != 41*batch || out.reads != 3 || n.unread != nil {
 		t.Errorf("%d are taken after %d readings", len(taken), out.reads)
@@ -136,10 +137,52 @@ func TestBatchesShareOneReading(t *testing.T) {
 		}
 	}
 	add(41*batch, 90*batch)
-	n.takeBatch(batch)
+	n.takeBatch(batch, time.Hour)
 	out.Ack(90 * batch)
 	out.add() // as a member does that leads no longer
-	if n.takeBatch(batch) || len(taken) != 42*batch {
+	if n.takeBatch(batch, time.Hour) || len(taken) != 42*batch {
 		t.Error("what was withdrawn is taken")
+	}
+}
+
+// What fires is handed over anew in portions, and what is new goes with the next of them.
+func TestRenewalIsInPortions(t *testing.T) {
+	n, err := New(Options{WebhookURL: "http://hook/x", DataDir: t.TempDir(), Outbox: newOutbox(),
+		Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	const alerts = 5*portion + 1
+	now := time.Now()
+	n.states.take(now)
+	for i := range alerts {
+		n.states.fire(firingAlert("LoginFailed", fmt.Sprint(i), 1), now)
+	}
+	if list, _ := n.states.take(now); len(list) != alerts {
+		t.Errorf("%d new alerts are handed over", len(list))
+	}
+	now = now.Add(resendInterval)
+	renewed, turns, next := 0, 0, now
+	for ; !next.After(now); turns++ {
+		fresh := 0
+		if turns == 1 {
+			n.states.fire(firingAlert("DatabaseDown", "db", 1), now)
+			fresh = 1
+		}
+		var list []*state
+		list, next = n.states.take(now)
+		if len(list) > portion+fresh {
+			t.Errorf("%d are handed over at once", len(list))
+		}
+		if fresh > 0 && !slices.ContainsFunc(list, func(s *state) bool {
+			return s.rule() == "rules/DatabaseDown"
+		}) {
+			t.Error("a new alert waits for others that are handed over anew")
+		}
+		renewed += len(list) - fresh
+	}
+	if renewed != alerts || turns != 6 {
+		t.Errorf("%d are handed over anew in %d turns", renewed, turns)
 	}
 }

@@ -146,6 +146,7 @@ type states struct {
 	// either
 	homes    map[models.Partition]bool
 	renewal  time.Time // when all that fires is handed over anew
+	renewing []*state  // those that are left of the last time
 	admitted admission
 	moved    chan struct{} // closed when a state changes
 }
@@ -520,9 +521,11 @@ func (b *states) pass(home models.Partition, key string, value []byte) {
 func (b *states) take(now time.Time) (list []*state, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !now.Before(b.renewal) {
-		b.publish.asOne(func() { b.renew(now) })
+	if len(b.renewing) == 0 && !now.Before(b.renewal) {
+		b.renewal = now.Add(resendInterval)
+		b.renewing = slices.Collect(maps.Values(b.byLabels))
 	}
+	b.publish.asOne(func() { b.renew(now) })
 	admitted := false
 	for s := b.admitted.next(b.limit); s != nil; s = b.admitted.next(b.limit) {
 		delete(b.changed, s)
@@ -546,25 +549,69 @@ func (b *states) take(now time.Time) (list []*state, next time.Time) {
 	if admitted {
 		b.wake() // a forwarder that looked between the change and the admission has passed it over
 	}
+	if len(b.renewing) > 0 {
+		return list, now
+	}
 	return list, b.renewal
 }
 
-func byAge(a, b *state) int {
+// portion is how many states are looked at before others may have the lock. A flood of ten thousand
+// alerts, or one group of them, must not hold back what is notified of other rules.
+const portion = 256
+
+// portions calls f with each state of a list, and its index, under the lock.
+func (b *states) portions(list []*state, f func(i int, s *state)) {
+	for from := 0; from < len(list); from += portion {
+		b.mu.Lock()
+		for i, s := range list[from:min(from+portion, len(list))] {
+			f(from+i, s)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// aged is a state and its age. The age is read under the lock, the state sorted by it without.
+type aged struct {
+	s         *state
+	since, at time.Time
+	id        string
+}
+
+func ageOf(s *state) aged {
+	last := s.last()
+	return aged{s, last.Since, last.Alert.At, last.Alert.ID}
+}
+
+func (a aged) compare(b aged) int {
 	return cmp.Or(
-		a.last().Since.Compare(b.last().Since),
-		a.last().Alert.At.Compare(b.last().Alert.At),
-		strings.Compare(a.last().Alert.ID, b.last().Alert.ID),
-		cmp.Compare(a.fp, b.fp),
+		a.since.Compare(b.since),
+		a.at.Compare(b.at),
+		strings.Compare(a.id, b.id),
+		cmp.Compare(a.s.fp, b.s.fp),
 	)
 }
 
-// renew has all that fires handed over anew, resolves orphans, and drops resolves that stayed
-// pending too long.
+func oldestFirst(list []aged) []*state {
+	slices.SortFunc(list, aged.compare)
+	sorted := make([]*state, len(list))
+	for i := range list {
+		sorted[i] = list[i].s
+	}
+	return sorted
+}
+
+func byAge(a, b *state) int { return ageOf(a).compare(ageOf(b)) }
+
+// renew has what fires handed over anew, resolves orphans, and drops resolves that stayed pending
+// too long, one portion each time.
 func (b *states) renew(now time.Time) {
-	b.renewal = now.Add(resendInterval)
-	for _, s := range slices.Collect(maps.Values(b.byLabels)) {
+	list := b.renewing[:min(portion, len(b.renewing))]
+	if b.renewing = b.renewing[len(list):]; len(b.renewing) == 0 {
+		b.renewing = nil
+	}
+	for _, s := range list {
 		switch {
-		case !b.ours(s):
+		case b.byLabels[s.fp] != s || !b.ours(s):
 		case s.firing() && !s.orphan.IsZero() && !now.Before(s.orphan):
 			b.end(s, movedOn(s.last().Alert.alert(), "the engine no longer knows it"), now)
 			ended := s.last().Alert.alert()

@@ -67,6 +67,9 @@ func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
 // written, or have failed.
 func (s *Store) Pending() []Entry { return s.outbox.pending() }
 
+// PendingAfter is Pending without those up to a sequence number.
+func (s *Store) PendingAfter(seq uint64) []Entry { return s.outbox.pendingAfter(seq) }
+
 // Waiting returns how many transitions are pending.
 func (s *Store) Waiting() int { return s.outbox.count() }
 
@@ -105,11 +108,16 @@ func (s *Store) Health() error {
 	return errors.Join(append(errs, s.outbox.alarm())...)
 }
 
-func (o *outbox) pending() []Entry {
+func (o *outbox) pending() []Entry { return o.pendingAfter(0) }
+
+func (o *outbox) pendingAfter(seq uint64) []Entry {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	entries := make([]Entry, 0, len(o.entries)-o.waiting)
-	for _, e := range o.entries[o.waiting:] {
+	from, _ := slices.BinarySearchFunc(o.entries, seq+1,
+		func(e entry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	from = max(from, o.waiting)
+	entries := make([]Entry, 0, len(o.entries)-from)
+	for _, e := range o.entries[from:] {
 		if e.Seq <= o.released {
 			entries = append(entries, e.Entry)
 		}

@@ -688,6 +688,13 @@ func TestOutboxIsSharedAmongRules(t *testing.T) {
 	if left["g/quiet"] != 1 || newest != "199" {
 		t.Errorf("left are %v, the newest is %s", left, newest)
 	}
+	pending := s.Pending()
+	for _, at := range []int{0, 1, len(pending) - 1} {
+		if got := s.PendingAfter(pending[at].Seq); len(got) != len(pending)-at-1 ||
+			len(got) > 0 && got[0].Seq != pending[at+1].Seq {
+			t.Errorf("%d are pending after entry %d of %d", len(got), at, len(pending))
+		}
+	}
 	if a, b := left["g/flood"], left["g/second"]; a < 5 || b < 5 || a > b+1 || b > a+1 {
 		t.Errorf("left are %v", left)
 	}
