@@ -66,9 +66,9 @@ func (n *Notifier) takeOutbox() {
 }
 
 // takeBatch enters transitions of the outbox in the notification states, at most as many as given
-// and about as long, the oldest first, and reports whether there are more. When there are more, rules with few
-// overtake those with many, with all their transitions: a flood delays no other rule. The order of
-// the transitions of a rule stays.
+// and about as long, the oldest first, and reports whether there are more. When there are more,
+// rules with few overtake those with many, with all their transitions: a flood delays no other
+// rule. The order of the transitions of a rule stays.
 func (n *Notifier) takeBatch(most int, within time.Duration) (more bool) {
 	n.entering.Lock()
 	defer n.entering.Unlock()
@@ -94,8 +94,8 @@ func (n *Notifier) takeBatch(most int, within time.Duration) (more bool) {
 	return false
 }
 
-// readOutbox has unread be what the outbox has, unless it is that already. Reading copies what waits,
-// and holds up who adds to it; of an outbox that can tell what is new, only that is read.
+// readOutbox has unread be what the outbox has, unless it is that already. Reading copies what
+// waits, and holds up who adds to it; of an outbox that can tell what is new, only that is read.
 func (n *Notifier) readOutbox(most int, now time.Time) {
 	changed := n.opts.Outbox.Changed()
 	if len(n.unread) > 0 && changed == n.outboxRead {
