@@ -50,7 +50,9 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	switch {
 	case quote > 0 && a.common(b, requestQuote(b, quote)):
 	case quote > 0 && a.balancer(b, quote):
+	case a.networkBalancer(b):
 	case a.cloudFront(b):
+	case a.airlift(b):
 	case quote > 0 && a.haproxy(b):
 	case quote > 0 && a.framework(b, quote):
 	case a.haproxyTCP(b):
@@ -70,7 +72,8 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 // bars, or begins with a number of seconds, a method, or an address.
 func startsAccess(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	return len(b) > 20 && (b[10] == '\t' && b[19] == '\t' ||
+	return len(b) > 20 && (b[10] == '\t' && b[19] == '\t' || string(first) == "tls" ||
+		b[10] == 'T' && bytes.IndexByte(first, '\t') > 18 ||
 		b[10] == ' ' && b[19] == ' ' && b[4] == '-' && (mayBeAddress(b[20:21]) ||
 			hasMethod(b[20:min(len(b), 120)]))) || isMethod(first) ||
 		mayBeAddress(first) ||
@@ -215,10 +218,11 @@ func (a *accessLine) common(b []byte, quote int) bool {
 	if open < 0 || len(head)-open > 45 {
 		return false
 	}
-	a.at = head[open+1 : len(head)-1]
-	if !isTime(a.at) {
+	at := head[open+1 : len(head)-1]
+	if !isTime(at) {
 		return false
 	}
+	a.at = at
 	end := quoteEnd(b, quote+1)
 	if end < 0 {
 		return false
@@ -277,6 +281,58 @@ func (a *accessLine) balancer(b []byte, quote int) bool {
 	if rest := b[end+1:]; len(rest) > 2 && rest[1] == '"' {
 		if end := quoteEnd(rest, 2); end > 0 {
 			a.agent = rest[2:end]
+		}
+	}
+	return true
+}
+
+// networkBalancer reads a line of a network load balancer of AWS, which logs connections of TLS:
+// version, time, name, listener, client, target, two durations, and bytes in and out.
+//
+//	tls 2.0 2026-05-04T10:11:12 net/lb/c6e7 g3d4 203.0.113.9:5000 10.0.0.1:443 5 2 98 246 - arn ...
+func (a *accessLine) networkBalancer(b []byte) bool {
+	rest, ok := bytes.CutPrefix(b, []byte("tls "))
+	if !ok {
+		return false
+	}
+	var f [17][]byte
+	for i := range f {
+		if f[i], rest, ok = bytes.Cut(rest, []byte(" ")); !ok {
+			return false
+		}
+	}
+	if !isTime(f[1]) || !isAddress(f[4]) || !isAddress(f[5]) || !isDecimal(f[6]) {
+		return false
+	}
+	a.at, a.backend, a.client, a.upstream = f[1], f[2], f[4], f[5]
+	a.duration, a.unit, a.size = f[6], time.Millisecond, f[9]
+	a.vhost = f[15]
+	return true
+}
+
+// airlift reads a line of the request log of Airlift, which Trino and Presto are built on: time,
+// client, method, path, user, agent, status, sizes of request and response, and milliseconds,
+// between tabs.
+func (a *accessLine) airlift(b []byte) bool {
+	if b[10] != 'T' || bytes.IndexByte(b[:min(len(b), 40)], '\t') < 0 {
+		return false
+	}
+	var f [11][]byte
+	rest, ok := b, false
+	for i := range f {
+		if f[i], rest, ok = bytes.Cut(rest, []byte("\t")); !ok {
+			return false
+		}
+	}
+	if !isTime(f[0]) || !isAddress(f[1]) || !isMethod(f[2]) || len(f[6]) != 3 ||
+		jsonscan.Digits(f[6]) != 3 {
+		return false
+	}
+	a.at, a.client, a.method, a.path, a.status, a.size = f[0], f[1], f[2], f[3], f[6], f[8]
+	a.duration, a.unit = f[9], time.Millisecond
+	for i, field := range [...]*[]byte{&a.user, &a.agent} {
+		if string(f[4+i]) != "null" {
+			*field = f[4+i]
 		}
 	}
 	return true
@@ -614,6 +670,11 @@ func (a *accessLine) framework(b []byte, quote int) bool {
 		return false
 	}
 	rest := bytes.TrimPrefix(b[end+1:], []byte(" "))
+	if after, ok := bytes.CutPrefix(rest, []byte("from ")); ok { // chi
+		if client, tail, ok := bytes.Cut(after, []byte(" - ")); ok && isAddress(client) {
+			a.client, rest = withoutPort(client), tail
+		}
+	}
 	if !a.cutStatus(&rest) {
 		return false
 	}
@@ -647,7 +708,13 @@ func (a *accessLine) framework(b []byte, quote int) bool {
 		return false
 	}
 	a.request(b[quote+1 : end])
+	a.splitURL()
 	size, tail, _ := bytes.Cut(rest, []byte(" "))
+	if took, ok := bytes.CutPrefix(tail, []byte("in ")); ok { // chi
+		a.size = bytes.TrimSuffix(size, []byte("B"))
+		a.setDuration(took)
+		return true
+	}
 	if len(tail) > 1 && (tail[0] == '"' || bytes.Contains(tail[:min(len(tail), 24)], []byte(` "`))) {
 		a.tail(rest) // Actix, APISIX
 		return true

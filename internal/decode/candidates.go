@@ -18,7 +18,7 @@ var textCandidates = [FieldWellKnown][]string{
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
 		"error.message", "err.message", "fields.message", "fields.value", "displayMessage", "logEvent.message",
-		"info.msg", "content", "LogMessage",
+		"info.msg", "content", "LogMessage", "elasticsearch.slowlog.message",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace",
@@ -139,7 +139,7 @@ var levelCandidates = []levelCandidate{
 		"LogLevel",
 		scaleAny,
 	}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny},
-	{"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
+	{"PRIORITY", scaleSyslog}, {"level_value", scaleLogback}, {"level_number", scalePython},
 	{
 		"record.level.no",
 		scalePython,

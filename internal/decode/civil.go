@@ -54,6 +54,12 @@ func (c clock) inBrackets(t []byte, depth int) (ns int64, n int) {
 		return ns, n
 	}
 	if len(t) > 5 && t[4] == ' ' && jsonscan.Digits(t[:5]) == 4 { // klog's 0504 10:11:12.1
+		if startsYear(t) { // 2026 May  4 10:11:12 of Cisco and of templates of rsyslog
+			if ns, n := c.namedIn(number(t[:4]), t[5:]); n > 0 {
+				return ns, 5 + n
+			}
+			return 0, 0
+		}
 		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
 		return c.instant(&v, v.clock(t, 5))
 	}
@@ -85,6 +91,12 @@ func (c clock) dated(t []byte) (ns int64, n int) {
 		return c.localDate(t)
 	}
 	return 0, 0
+}
+
+// startsYear reports whether a text begins with a year and the name of a month.
+func startsYear(t []byte) bool {
+	return len(t) > 18 && t[4] == ' ' && string(t[:2]) == "20" && jsonscan.Digits(t[:4]) == 4 &&
+		startsMonth(t[5:])
 }
 
 // iso reads 2026-05-04T10:11:12.345Z and similar: other separators of date and clock, a comma as
@@ -206,6 +218,10 @@ func separator(t []byte, i int) int {
 	case ',':
 		if i+1 < len(t) && t[i+1] == ' ' {
 			return i + 2
+		}
+	case '/': // 2026-05-04/10:11:12 of Seelog
+		if i > 4 && t[i-3] == '-' {
+			return i + 1
 		}
 	case ']': // [2026-05-04][10:11:12], [5/4/2026] [10:11:12 AM]
 		if i+1 < len(t) && t[i+1] == '[' {
@@ -393,8 +409,11 @@ func (c clock) near(t int64) bool {
 }
 
 // named reads times that begin with the name of a day or month: May 4 10:11:12, Mon May 4
-// 10:11:12.345 2026, Mon, 04 May 2026 10:11:12 GMT, May 4, 2026 8:14:08 AM.
-func (c clock) named(t []byte) (int64, int) {
+// 10:11:12.345 2026, Mon, 04 May 2026 10:11:12 GMT, May 4, 2026 8:14:08 AM, May-04-2026 10:11:12.
+func (c clock) named(t []byte) (int64, int) { return c.namedIn(-1, t) }
+
+// namedIn is named of a year that stood before it, -1 for none.
+func (c clock) namedIn(year int, t []byte) (int64, int) {
 	i := weekday(t)
 	if i > 0 {
 		if i < len(t) && t[i] == ',' {
@@ -413,13 +432,21 @@ func (c clock) named(t []byte) (int64, int) {
 		}
 	}
 	dated := i > 0 // the year may come behind the clock
-	v := civil{year: -1}
+	v := civil{year: year}
 	var size int
 	if v.month, size = monthName(t[i:]); v.month == 0 {
 		return 0, 0
 	}
 	v.local = t[i] >= 'a'
 	i += size
+	if year < 0 && len(t) > i+10 && (t[i] == '-' || t[i] == '/') && t[i+3] == t[i] &&
+		t[i+8] == ' ' && jsonscan.Digits(t[i+1:i+3]) == 2 && jsonscan.Digits(t[i+4:i+8]) == 4 {
+		v.day, v.year = number(t[i+1:i+3]), number(t[i+4:i+8])
+		if i = v.clock(t, i+9); i == 0 {
+			return 0, 0
+		}
+		return c.instant(&v, v.zone(t, i))
+	}
 	for i < len(t) && t[i] == ' ' {
 		i++
 	}
@@ -433,7 +460,7 @@ func (c clock) named(t []byte) (int64, int) {
 	}
 	i++
 	// Cisco and Java write the year before the clock
-	if i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && (t[i+4] == ' ' ||
+	if v.year < 0 && i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && (t[i+4] == ' ' ||
 		t[i+4] == ',' && t[i+5] == ' ') {
 		v.year = number(t[i : i+4])
 		if i += 4; t[i] == ',' {
@@ -577,8 +604,8 @@ func (v *civil) fraction(t []byte, i int) int {
 		return i
 	}
 	n := jsonscan.Digits(t[i+1:])
-	if n == 0 || t[i] == ':' && n != 3 && n != 6 {
-		return i
+	if n == 0 || t[i] == ':' && n != 3 && n != 6 || t[i] == ',' && n > 9 {
+		return i // more digits behind a comma are a column
 	}
 	unit := 100_000_000
 	for _, c := range t[i+1 : i+1+n] {

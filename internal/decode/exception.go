@@ -226,6 +226,12 @@ func classOf(stack []byte) []byte {
 		bytes.HasPrefix(line, []byte("File \"")) {
 		line = stack[bytes.LastIndexByte(stack, '\n')+1:]
 	}
+	if bytes.HasPrefix(line, []byte(groupTraceback)) {
+		return classOfGroup(stack)
+	}
+	if isBoxed(line) {
+		line = stack[bytes.LastIndexByte(stack, '\n')+1:]
+	}
 	line = bytes.TrimPrefix(line, []byte("Exception in thread \"main\" "))
 	n := 0
 	for n < len(line) && n < 200 && (isWord(line[n]) && line[n] < 0x80 || line[n] == '.' ||
@@ -243,13 +249,38 @@ func classOf(stack []byte) []byte {
 	}
 	for _, suffix := range [...]string{
 		"Error", "Exception", "Throwable", "Failure", "Fault", "Interrupt", "Exit", "Warning",
-		"Iteration",
+		"Iteration", "ExceptionGroup",
 	} {
 		if bytes.HasSuffix(last, []byte(suffix)) {
 			return name
 		}
 	}
 	return nil
+}
+
+// groupTraceback begins the stack trace of a group of exceptions of Python, whose lines have bars
+// before them.
+const groupTraceback = "+ Exception Group Traceback (most recent call last)"
+
+// classOfGroup finds the class of a group of exceptions.
+//
+//   - Exception Group Traceback (most recent call last):
+//     |   File "shop.py", line 7, in pay
+//     | ExceptionGroup: payments failed (2 sub-exceptions)
+func classOfGroup(stack []byte) []byte {
+	for line := range bytes.SplitSeq(stack, []byte("\n")) {
+		rest, ok := bytes.CutPrefix(bytes.TrimLeft(line, " "), []byte("| "))
+		if ok && len(rest) > 0 && rest[0]-'A' < 26 {
+			return classOf(rest)
+		}
+	}
+	return nil
+}
+
+// isBoxed reports whether a line is the upper edge of the box in which Rich draws a stack trace of
+// Python; the exception stands behind the box.
+func isBoxed(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("╭")) && bytes.Contains(line, []byte(" Traceback "))
 }
 
 // stackWithin finds the stack trace within a text of several lines, nil for none. That of Python
@@ -263,6 +294,14 @@ func stackWithin(text []byte) []byte {
 		return text
 	} else if i := bytes.Index(text, []byte("\nTraceback (most recent call last)")); i >= 0 {
 		return text[i+1:]
+	}
+	if i := bytes.Index(text, []byte(groupTraceback)); i >= 0 {
+		return text[i:]
+	}
+	if i := bytes.Index(text, []byte("╭")); i >= 0 {
+		if line, _, _ := bytes.Cut(text[i:], []byte("\n")); isBoxed(line) {
+			return text[i:]
+		}
 	}
 	start := 0
 	// Dropwizard has an exclamation mark before each line

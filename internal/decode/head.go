@@ -83,6 +83,11 @@ func (c clock) headOf(t []byte) head {
 			return head{ns, at, at + n}
 		}
 	}
+	if at := behindName(t[i:]); at > 0 {
+		if ns, n := c.dated(t[i+at:]); n > 0 {
+			return head{ns, i + at, i + at + n}
+		}
+	}
 	limit := min(len(t), maxHead)
 	for tokens := 0; tokens < maxTokens; tokens++ {
 		if i = skipToken(t, i, limit); i == 0 {
@@ -251,6 +256,57 @@ func padded(rest, word []byte) int {
 		return at
 	}
 	return 0
+}
+
+// behindName returns the index of the time in a line that begins with the name of a logger, 0 for
+// none. It is one only if a level in capital letters stands beside the date, for the first word of
+// a text may be any.
+//
+//	shop.pay 2026-05-04 10:11:12,345 ERROR failed
+//	shop.pay - ERROR - 2026-05-04 10:11:12,345 - failed
+func behindName(t []byte) int {
+	near := t[:min(len(t), maxHead)]
+	n := 0
+	for n < len(near) && isTailKey(near[n]) {
+		n++
+	}
+	if n < 2 || n+24 > len(near) || near[n] > ' ' && near[n] != ':' || near[0]-'0' <= 9 {
+		return 0
+	}
+	at := skipSeparators(near, n)
+	if word := wordAt(near[at:]); isUpper(word) && levelWord(word).word != nil {
+		at = skipSeparators(near, at+len(word))
+		if startsDate(near[at:]) {
+			return at
+		}
+		return 0
+	}
+	if !startsDate(near[at:]) {
+		return 0
+	}
+	end := at + len("2026-05-04 10:11:12")
+	for end < len(near) && !isSeparator(near[end]) || end < len(near) && near[end] == ',' {
+		end++
+	}
+	word := wordAt(near[skipSeparators(near, end):])
+	if len(word) < 2 || !isUpper(word) || levelWord(word).word == nil {
+		return 0
+	}
+	return at
+}
+
+// skipSeparators returns the index of the first byte from t[i] on that separates no columns.
+func skipSeparators(t []byte, i int) int {
+	for i < len(t) && (isSeparator(t[i]) || t[i] == '[' || t[i] == ']') {
+		i++
+	}
+	return i
+}
+
+// startsDate reports whether a text begins with a date and a clock: 2026-05-04 10:11:12.
+func startsDate(t []byte) bool {
+	return len(t) > 19 && t[0] == '2' && (t[4] == '-' || t[4] == '/') && t[7] == t[4] &&
+		t[13] == ':' && jsonscan.Digits(t[:4]) == 4
 }
 
 // gluedWord returns the length of the letters before a date, 0 for none.

@@ -432,7 +432,8 @@ func opens(t []byte, flags uint8) bool {
 			}
 			return t[10] == '.' || t[2] == '/' && (t[5] == '-' || t[10] == '-') || // Squid; Snort
 				t[4] == '/' && endsInPairs(t) ||
-				flags&jsonscan.Escaped != 0 && opensEscaped(t) // S3
+				flags&jsonscan.Escaped != 0 && opensEscaped(t) || // S3
+				opensBehindID(t)
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
 				return true
@@ -453,8 +454,11 @@ func opens(t []byte, flags uint8) bool {
 	if i := bytes.IndexByte(near, '|'); i > 0 && near[i-1] == ' ' {
 		return true // Docker Compose, and columns of access logs
 	}
-	i := bytes.IndexByte(near, '=')
-	if i > 0 {
+	i := bytes.IndexByte(near, ' ')
+	if i > 0 && i+20 < len(t) && t[i+1] == '2' && t[i+5] == '-' && endsInPairs(t) {
+		return true // the name of a logger before a date
+	}
+	if i = bytes.IndexByte(near, '='); i > 0 {
 		key := true
 		for _, c := range t[:i] {
 			if !isWord(c) && c != '.' && c != '-' && c != '@' {
@@ -465,9 +469,29 @@ func opens(t []byte, flags uint8) bool {
 		if key {
 			return true
 		}
+		if opensBehindID(t) {
+			return true
+		}
 	}
 	// an access log has quotes, LTSV has tabs: both are escaped
 	return flags&jsonscan.Escaped != 0 && opensEscaped(t)
+}
+
+// opensBehindID reports whether a string has an ID with a colon before its pairs, as Postfix writes
+// them: 3F2A81234: to=<bob@example.org>, relay=mx.example.org:25, status=sent (250 OK)
+func opensBehindID(t []byte) bool {
+	n := 0
+	for n < len(t) && n < 24 && isWord(t[n]) {
+		n++
+	}
+	if n < 4 || n+4 > len(t) || t[n] != ':' || t[n+1] != ' ' {
+		return false
+	}
+	i := n + 2
+	for i < len(t) && isTailKey(t[i]) {
+		i++
+	}
+	return i > n+2 && i < len(t) && t[i] == '=' && endsInPairs(t)
 }
 
 // opensExtended reports whether a method, or the name of a site of IIS, stands behind the time of a
@@ -544,7 +568,7 @@ var classes = func() (c [256]uint8) {
 	for _, b := range []byte("IWETV") {
 		c[b] = opensKlog
 	}
-	for _, b := range []byte("CLJFMASONDGPH:hgw") {
+	for _, b := range []byte("CLJFMASONDGPH:hgwt") {
 		c[b] = opensWord
 	}
 	return c
@@ -575,6 +599,8 @@ func opensWordFormat(t []byte) bool {
 	case 'h', 'g', 'w': // a load balancer of AWS: http 2026-05-04T10:11:12Z
 		i := bytes.IndexByte(t[:min(len(t), 6)], ' ')
 		return i > 0 && len(t) > i+20 && t[i+5] == '-' && t[i+11] == 'T'
+	case 't': // a network load balancer
+		return string(t[:4]) == "tls "
 	case 'J', 'M', 'A', 'S', 'N':
 		return t[3] == ' ' && startsMonth(t)
 	}

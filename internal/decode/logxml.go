@@ -5,7 +5,7 @@ import (
 )
 
 // appendLogXML rewrites an event of a logger of Java in XML: java.util.logging, JBoss LogManager,
-// log4j 1 and log4j 2.
+// log4j 1 and log4j 2; or a message of the alert log of an Oracle database.
 //
 //	<record><date>2026-05-04T10:11:12.345Z</date><level>SEVERE</level><message>failed</message>…
 //	<log4j:event logger="shop" timestamp="1777889472345" level="ERROR"><log4j:message>…
@@ -27,6 +27,10 @@ func appendLogXML(dst, b []byte) ([]byte, bool) {
 	case bytes.HasPrefix(b, []byte("<log4j:event ")):
 		if bytes.HasSuffix(b, []byte("</log4j:event>")) {
 			return appendLog4jXML(dst, b, "log4j:message", "log4j:throwable")
+		}
+	case bytes.HasPrefix(b, []byte("<msg time=")):
+		if bytes.HasSuffix(b, []byte("</msg>")) {
+			return appendOracleXML(dst, b)
 		}
 	case bytes.HasPrefix(b, []byte("<Event ")):
 		end := tagEnd(b, 1)
@@ -54,6 +58,39 @@ func appendLog4jXML(dst, b []byte, message, stack string) ([]byte, bool) {
 	}
 	dst = appendKnown(dst, "message", xmlText(rest, message))
 	return appendBytes(dst, "stack_trace", bytes.TrimSpace(xmlText(rest, stack))), true
+}
+
+// appendOracleXML appends a message of the alert log of an Oracle database, whose attributes are
+// its fields. Its level is a number of its own scale, and its type tells an error.
+//
+//	<msg time='2026-05-04T10:11:12.345+00:00' comp_id='rdbms' type='INCIDENT_ERROR' level='1'
+//	 host_id='db1' host_addr='10.0.0.7' pid='4711'><txt>ORA-00600: internal error</txt></msg>
+func appendOracleXML(dst, b []byte) ([]byte, bool) {
+	if bytes.Count(b, []byte("</msg>")) > 1 {
+		return dst, false
+	}
+	msg, rest, ok := nextElement(b)
+	if !ok {
+		return dst, false
+	}
+	for _, pair := range [...][2]string{
+		{"time", "timestamp"}, {"host_id", "host"}, {"host_addr", "host_addr"},
+		{"comp_id", "comp_id"}, {"org_id", "org_id"}, {"msg_id", "msg_id"}, {"type", "type"},
+		{"group", "group"}, {"level", "message_level"}, {"pid", "pid"}, {"module", "module"},
+		{"client_id", "client_id"}, {"user_id", "user_id"}, {"prob_key", "prob_key"},
+		{"incident_id", "incident_id"}, {"con_name", "con_name"},
+	} {
+		dst = appendBytes(dst, pair[1], unescapeXML(msg.attribute(pair[0])))
+	}
+	switch kind := msg.attribute("type"); {
+	case bytes.HasSuffix(kind, []byte("ERROR")):
+		dst = appendKnown(dst, "level", []byte("ERROR"))
+	case string(kind) == "WARNING":
+		dst = appendKnown(dst, "level", []byte("WARN"))
+	case string(kind) == "NOTIFICATION":
+		dst = appendKnown(dst, "level", []byte("INFO"))
+	}
+	return appendKnown(dst, "message", bytes.TrimSpace(xmlText(rest, "txt"))), true
 }
 
 // appendJULXML appends a record of java.util.logging or JBoss LogManager.

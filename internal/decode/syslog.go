@@ -452,7 +452,7 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	if b[0] == '[' || b[0] == '1' && jsonscan.Digits(b[:11]) == 10 {
 		return appendJournal(dst, b)
 	}
-	old := startsMonth(b)
+	old := startsMonth(b) || startsYear(b)
 	iso := !old && b[0]-'0' <= 9 && b[4] == '-' && (b[10] == 'T' || b[10] == ' ' && isColored(b))
 	if !old && !iso && (weekday(b) != 3 || len(b) < 30 || b[3] != ' ' || b[4]-'0' > 9) {
 		return dst, "", false

@@ -25,6 +25,9 @@ func mayHaveTail(b []byte) bool {
 		if i > 0 && b[i] == '=' {
 			return bytes.IndexByte(b[:i], ' ') > 0
 		}
+		if i > 1 && b[i] == ' ' && b[i-1] == '=' {
+			return true
+		}
 		if n = bytes.IndexByte(b, '\n'); n < 5 {
 			return false
 		}
@@ -66,6 +69,9 @@ func appendTail(dst, b []byte) ([]byte, bool) {
 	out, pairs := appendTailObject(dst, line)
 	if pairs == 0 {
 		out, pairs = appendTailPairs(dst, line)
+	}
+	if pairs == 0 {
+		out, pairs = appendSpacedPairs(dst, line)
 	}
 	if pairs == 0 || pairs == 1 && !hasHead(line) {
 		return dst[:size], false
@@ -144,12 +150,59 @@ func appendTailPairs(dst, line []byte) ([]byte, int) {
 			continue
 		}
 		out, pairs, end := appendPairsFrom(dst[:size], line, start)
-		if end == len(line) {
+		if end == len(line) || pairs > 0 && isRemark(line[end:]) {
 			return out, pairs
 		}
 		from = max(from, end)
 	}
 	return dst[:size], 0
+}
+
+// appendSpacedPairs appends the pairs that a line ends with, if there are blanks around their signs
+// and commas between them, and returns their number. A single one may be of prose.
+//
+//	2026-05-04T10:11:12Z ERROR Authentication failed (auth.failed) listenerId = "imaps", port = 993
+func appendSpacedPairs(dst, line []byte) ([]byte, int) {
+	size, pairs := len(dst), 0
+	sign := bytes.Index(line, []byte(" = "))
+	start := sign
+	for start > 0 && isTailKey(line[start-1]) {
+		start--
+	}
+	if start <= 0 || start == sign || line[start-1] != ' ' {
+		return dst, 0
+	}
+	for rest := line[start:]; pairs < maxTail; pairs++ {
+		key, value, ok := bytes.Cut(rest, []byte(" = "))
+		if !ok || len(key) == 0 || len(value) == 0 || bytes.ContainsFunc(key, isNoTailKey) {
+			return dst[:size], 0
+		}
+		end := tailValue(value, 0)
+		if end <= 0 {
+			return dst[:size], 0
+		}
+		dst = appendQuotedText(appendKey(dst, string(tailNames.of(key))), value[:end])
+		if end == len(value) {
+			pairs++
+			break
+		}
+		if rest, ok = bytes.CutPrefix(value[end:], []byte(", ")); !ok {
+			return dst[:size], 0
+		}
+	}
+	if pairs < 2 {
+		return dst[:size], 0
+	}
+	return dst, pairs
+}
+
+func isNoTailKey(r rune) bool { return r >= 0x80 || !isTailKey(byte(r)) }
+
+// isRemark reports whether what stands behind the last pair explains it in brackets: status=bounced
+// (host mx.example said: 550 no such user) of Postfix.
+func isRemark(t []byte) bool {
+	t = bytes.TrimSpace(t)
+	return len(t) > 2 && t[0] == '(' && t[len(t)-1] == ')'
 }
 
 // betweenTabs reports whether each pair of some has a tab behind it, so values have blanks, as in
