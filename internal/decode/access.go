@@ -289,7 +289,7 @@ func (a *accessLine) balancer(b []byte, quote int) bool {
 // networkBalancer reads a line of a network load balancer of AWS, which logs connections of TLS:
 // version, time, name, listener, client, target, two durations, and bytes in and out.
 //
-//	tls 2.0 2026-05-04T10:11:12 net/lb/c6e7 g3d4 203.0.113.9:5000 10.0.0.1:443 5 2 98 246 - arn ...
+//	tls 2.0 2026-05-04T10:11:12 net/lb/c6e7 g3d4 203.0.113.9:5000 10.0.0.1:443 5 2 98 246 - arn
 func (a *accessLine) networkBalancer(b []byte) bool {
 	rest, ok := bytes.CutPrefix(b, []byte("tls "))
 	if !ok {

@@ -161,7 +161,7 @@ func appendTailPairs(dst, line []byte) ([]byte, int) {
 // appendSpacedPairs appends the pairs that a line ends with, if there are blanks around their signs
 // and commas between them, and returns their number. A single one may be of prose.
 //
-//	2026-05-04T10:11:12Z ERROR Authentication failed (auth.failed) listenerId = "imaps", port = 993
+//	2026-05-04T10:11:12Z ERROR Authentication failed (auth.failed) listener = "imaps", port = 993
 func appendSpacedPairs(dst, line []byte) ([]byte, int) {
 	size, pairs := len(dst), 0
 	sign := bytes.Index(line, []byte(" = "))
