@@ -25,9 +25,13 @@ import (
 // A span carries no lines but those that an alert can show: the first and the last ones of each
 // group in it.
 
-// FrameVersion is the version of the format, the first byte of a frame. Version 1, which is read as
-// well, measures the delay of the first log of a span only.
-const FrameVersion = 2
+// Of random keys and times nothing is compressed; so what hits have in common stands together, in
+// front of their keys and times, and a text has only what differs from the text before it.
+
+// FrameVersion is the version of the format, the first byte of a frame. Older ones are read as
+// well: version 1 measures the delay of the first log of a span only; until version 2 texts are
+// whole, and the flags of a hit stand before its key.
+const FrameVersion = 3
 
 // Span is a stretch of the records of a partition: those from From on, before To.
 type Span struct {
@@ -42,6 +46,7 @@ type FrameWriter struct {
 	scanners *scanners
 
 	texts map[string]uint32
+	last  []byte // the last one of them
 	rules map[*compiledRule]uint32
 	dict  []byte // the texts
 	known []byte // the rules
@@ -78,6 +83,7 @@ func (w *FrameWriter) Reset() {
 	clear(w.texts)
 	clear(w.rules)
 	w.dict, w.known, w.spans, w.hits, w.eager = w.dict[:0], w.known[:0], w.spans[:0], 0, false
+	w.last = w.last[:0]
 }
 
 // Len is about how many bytes the frame has.
@@ -110,7 +116,32 @@ func (w *FrameWriter) text(t []byte) uint32 {
 	}
 	n := uint32(len(w.texts)) + 1
 	w.texts[string(t)] = n
-	w.dict = append(binary.AppendUvarint(w.dict, uint64(len(t))), t...)
+	same := min(commonPrefix(w.last, t), maxSame)
+	if rest := len(t) - same; rest < maxRest {
+		w.dict = append(w.dict, byte(same<<4|rest))
+	} else {
+		w.dict = append(w.dict, byte(same<<4|maxRest))
+		w.dict = binary.AppendUvarint(w.dict, uint64(rest))
+	}
+	w.dict = append(w.dict, t[same:]...)
+	w.last = append(w.last[:0], t...)
+	return n
+}
+
+// A text is a byte that says how many bytes it shares with the one before it, and how many others
+// it has, and these. A number of others that has no room there follows as a varint.
+const (
+	maxSame = 15
+	maxRest = 15
+)
+
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
 	return n
 }
 
@@ -308,6 +339,29 @@ func (w *FrameWriter) chooseLines(sc *scan) {
 	}
 }
 
+// appendShort writes a number in one byte if it is less than 240.
+func appendShort(b []byte, n uint64) []byte {
+	switch {
+	case n < 240:
+		return append(b, byte(n))
+	case n < 240+15<<8:
+		n -= 240
+		return append(b, byte(240+n>>8), byte(n))
+	}
+	return binary.AppendUvarint(append(b, 255), n)
+}
+
+// short reads what appendShort appended.
+func (r *reader) short() uint64 {
+	switch first := r.Byte(); {
+	case first < 240:
+		return uint64(first)
+	case first < 255:
+		return 240 + uint64(first-240)<<8 + uint64(r.Byte())
+	}
+	return r.Uvarint()
+}
+
 // Flags of a hit, below its index.
 const (
 	hitSameRule   = 1 << iota // as the hit before
@@ -320,7 +374,36 @@ const (
 
 func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(sc.hits)))
+	b = w.hitFlags(b, at, sc)
 	time, offset := sc.newest/scale, at.From-1
+	for i := range sc.hits {
+		h := &sc.hits[i]
+		b = appendShort(b, uint64(w.keys[i]))
+		b = binary.AppendVarint(b, h.time/scale-time)
+		if h.offset != offset+1 {
+			b = binary.AppendVarint(b, h.offset-offset)
+		}
+		time, offset = h.time/scale, h.offset
+		if w.hasLine(h) {
+			b = binary.AppendUvarint(b, uint64(h.line))
+		}
+		if h.reached != h.time {
+			b = binary.AppendVarint(b, h.reached-h.time)
+		}
+		if h.bits != 0 {
+			b = binary.AppendUvarint(b, h.bits)
+		}
+		b = w.values(b, sc, sc.values[h.values.from:h.values.to])
+		b = w.values(b, sc, sc.values[h.shown.from:h.shown.to])
+	}
+	return b
+}
+
+func (w *FrameWriter) hasLine(h *hit) bool { return h.line >= 0 && w.keep[h.line] }
+
+// hitFlags writes the flags of all hits, each with the rule where that changes.
+func (w *FrameWriter) hitFlags(b []byte, at Span, sc *scan) []byte {
+	offset := at.From - 1
 	var before *compiledRule
 	for i := range sc.hits {
 		h := &sc.hits[i]
@@ -333,8 +416,7 @@ func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
 		if h.offset == offset+1 {
 			flags |= hitNextOffset
 		}
-		line := h.line >= 0 && w.keep[h.line]
-		if line {
+		if w.hasLine(h) {
 			flags |= hitHasLine
 		}
 		if h.reached == h.time {
@@ -347,23 +429,7 @@ func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
 		if h.rule != before {
 			b = binary.AppendUvarint(b, uint64(w.rule(h.rule)))
 		}
-		b = binary.AppendUvarint(b, uint64(w.keys[i]))
-		b = binary.AppendVarint(b, h.time/scale-time)
-		if h.offset != offset+1 {
-			b = binary.AppendVarint(b, h.offset-offset)
-		}
-		before, time, offset = h.rule, h.time/scale, h.offset
-		if line {
-			b = binary.AppendUvarint(b, uint64(h.line))
-		}
-		if h.reached != h.time {
-			b = binary.AppendVarint(b, h.reached-h.time)
-		}
-		if h.bits != 0 {
-			b = binary.AppendUvarint(b, h.bits)
-		}
-		b = w.values(b, sc, sc.values[h.values.from:h.values.to])
-		b = w.values(b, sc, sc.values[h.shown.from:h.shown.to])
+		before, offset = h.rule, h.offset
 	}
 	return b
 }
@@ -406,6 +472,7 @@ type FrameReader struct {
 	suppressions map[uint64]*compiledSuppression
 
 	texts [][]byte // of the frame
+	bytes []byte   // of texts
 	rules []frameRule
 	spans reader // those that are left
 	span  reader // the present one, behind its place
@@ -437,9 +504,7 @@ func (r *FrameReader) Reset(frame []byte) error {
 		return fmt.Errorf("%w: it has version %d, and this program reads 1 to %d", ErrFrame,
 			r.version, FrameVersion)
 	}
-	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
-		r.texts = append(r.texts, in.Block())
-	}
+	r.readTexts(in)
 	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
 		c := r.known[in.BE64()]
 		known := frameRule{compiledRule: c}
@@ -458,6 +523,36 @@ func (r *FrameReader) Reset(frame []byte) error {
 		return ErrFrame
 	}
 	return nil
+}
+
+func (r *FrameReader) readTexts(in *reader) {
+	r.bytes = r.bytes[:0]
+	var last []byte
+	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
+		if r.version < 3 {
+			r.texts = append(r.texts, in.Block())
+			continue
+		}
+		head := int(in.Byte())
+		same, rest := head>>4, head&maxRest
+		if rest == maxRest {
+			rest = in.Count()
+		}
+		if same > len(last) {
+			in.Fail()
+		}
+		other := in.Take(rest)
+		if in.Err != nil {
+			return
+		}
+		if same > 0 {
+			from := len(r.bytes)
+			r.bytes = append(append(r.bytes, last[:same]...), other...)
+			other = r.bytes[from:]
+		}
+		last = other
+		r.texts = append(r.texts, last)
+	}
 }
 
 func (r *FrameReader) follow(set *ruleSet) {
@@ -579,12 +674,19 @@ func (r *FrameReader) lines(in *reader) {
 
 func (r *FrameReader) hits(in *reader, scale, from int64) {
 	sc := r.scan
+	n := in.Uvarint()
+	flagsOf := in // where flags are
+	if r.version > 2 {
+		flags := *in
+		flagsOf = &flags
+		r.skipFlags(in, n)
+	}
 	time, offset := sc.newest/scale, r.at.From-1
 	number := uint64(math.MaxUint64)
-	for n := in.Uvarint(); n > 0 && in.Err == nil; n-- {
-		flags := in.Uvarint()
+	for ; n > 0 && in.Err == nil; n-- {
+		flags := flagsOf.Uvarint()
 		if flags&hitSameRule == 0 {
-			number = in.Uvarint()
+			number = flagsOf.Uvarint()
 		}
 		if number >= uint64(len(r.rules)) {
 			in.Err = ErrFrame
@@ -592,7 +694,11 @@ func (r *FrameReader) hits(in *reader, scale, from int64) {
 		}
 		of := r.rules[number]
 		h := hit{rule: of.compiledRule, line: -1}
-		h.key = r.put(in)
+		if r.version > 2 {
+			h.key = r.copied(in, in.short())
+		} else {
+			h.key = r.put(in)
+		}
 		time += in.Varint()
 		if flags&hitNextOffset != 0 {
 			offset++
@@ -631,6 +737,15 @@ func (r *FrameReader) hits(in *reader, scale, from int64) {
 	}
 }
 
+// skipFlags moves behind the flags of hits.
+func (r *FrameReader) skipFlags(in *reader, hits uint64) {
+	for ; hits > 0 && in.Err == nil; hits-- {
+		if in.Uvarint()&hitSameRule == 0 {
+			in.Uvarint()
+		}
+	}
+}
+
 func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
 	sc := r.scan
 	for ; n > 0 && in.Err == nil; n-- {
@@ -659,8 +774,10 @@ func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
 }
 
 // text reads the number of a text.
-func (r *FrameReader) text(in *reader) []byte {
-	n := in.Uvarint()
+func (r *FrameReader) text(in *reader) []byte { return r.numbered(in, in.Uvarint()) }
+
+// numbered is the text of a number.
+func (r *FrameReader) numbered(in *reader, n uint64) []byte {
 	if n == 0 || in.Err != nil {
 		return nil
 	}
@@ -675,8 +792,11 @@ func (r *FrameReader) text(in *reader) []byte {
 const maxFrameText = 64 << 20
 
 // put reads the number of a text, and copies it into the scan.
-func (r *FrameReader) put(in *reader) span {
-	t, sc := r.text(in), r.scan
+func (r *FrameReader) put(in *reader) span { return r.copied(in, in.Uvarint()) }
+
+// copied copies the text of a number into the scan.
+func (r *FrameReader) copied(in *reader, n uint64) span {
+	t, sc := r.numbered(in, n), r.scan
 	if len(sc.text)+len(t) > maxFrameText {
 		in.Err = ErrFrame
 		return span{}

@@ -2,8 +2,10 @@ package alerting
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -136,13 +138,95 @@ groups:
 // A frame of a version that the program does not know is refused, and says which it reads.
 func TestVersionsOfFrames(t *testing.T) {
 	e := frameEngine(t, frameRules, func(models.Alert) {})
-	frame := frameOf(e.NewFrameWriter(), e.NewScanner(), frameRecords(0, 9))
-	for version, reads := range []bool{false, true, true, false} {
-		frame[0] = byte(version)
-		err := e.NewFrameReader().Reset(frame)
-		want := fmt.Sprintf("it has version %d, and this program reads 1 to 2", version)
-		if reads != (err == nil) || !reads && !strings.Contains(err.Error(), want) {
+	for _, version := range []byte{0, FrameVersion + 1} {
+		err := e.NewFrameReader().Reset([]byte{version})
+		want := fmt.Sprintf("it has version %d, and this program reads 1 to 3", version)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("version %d: %v", version, err)
+		}
+	}
+}
+
+const manyFrameRules = frameRules + `  - {alert: Tags, when: distinct(tags) > 1, window: 1m}
+  - {alert: Muted, match: 'user:u3', window: 1m, suppressed_by: [u1]}
+suppressions: [{name: u1, start: 'user:u1', end: 'user:u4', max: 1m}]
+`
+
+// A frame that an earlier version has written says the same as one of this version.
+func TestEarlierFrameIsRead(t *testing.T) {
+	text, err := os.ReadFile("testdata/frame-2.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := frameEngine(t, manyFrameRules, func(models.Alert) {})
+	now := frameOf(e.NewFrameWriter(), e.NewScanner(), frameRecords(0, 12))
+	if earlier[0] != 2 || now[0] != FrameVersion {
+		t.Fatalf("versions %d and %d", earlier[0], now[0])
+	}
+	var scans []string
+	for _, frame := range [][]byte{earlier, now} {
+		r := e.NewFrameReader()
+		if err := r.Reset(frame); err != nil {
+			t.Fatal(err)
+		}
+		at, _, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		scan, err := r.Scan(at.From)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := scan.(*scanned)
+		said := fmt.Sprintf("%+v %d %v %v\n", at, sc.logs, sc.sampled, sc.recent)
+		for _, h := range sc.hits {
+			said += fmt.Sprintf("%s %q %d %d %d %d %d %d", h.rule.id, sc.bytes(h.key), h.time,
+				h.offset, h.index, h.reached, h.line, h.bits)
+			for _, v := range sc.values[h.values.from:h.shown.to] {
+				said += fmt.Sprintf(" %d %q %v %d", v.kind, sc.bytes(v.span), v.num, v.to-v.from)
+			}
+			said += "\n"
+		}
+		for _, l := range sc.lines {
+			said += fmt.Sprintf("%d %d %q\n", l.time, l.offset, sc.bytes(l.message))
+		}
+		scans = append(scans, said)
+	}
+	if diff := cmp.Diff(scans[0], scans[1]); diff != "" || strings.Count(scans[0], "\n") < 40 {
+		t.Errorf("(-earlier +now)\n%s", diff)
+	}
+}
+
+// Texts and numbers of all sizes are read back.
+func TestTextsOfFrames(t *testing.T) {
+	e := frameEngine(t, frameRules, func(models.Alert) {})
+	w, r := e.NewFrameWriter(), e.NewFrameReader()
+	var texts []string
+	for n := range 40 {
+		for _, one := range []string{"a", "ab", "b"} {
+			texts = append(texts, strings.Repeat(one, n+1), strings.Repeat("x", n)+one)
+		}
+	}
+	var numbers []uint32
+	for _, text := range texts {
+		numbers = append(numbers, w.text([]byte(text)))
+	}
+	if err := r.Reset(w.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range numbers {
+		if is := string(r.texts[n-1]); is != texts[i] {
+			t.Errorf("text %q is read as %q", texts[i], is)
+		}
+	}
+	for _, n := range []uint64{0, 239, 240, 241, 255, 495, 496, 4079, 4080, 4081, 1 << 40} {
+		in := newReader(appendShort(nil, n))
+		if is := in.short(); is != n || len(in.B) > 0 || in.Err != nil {
+			t.Errorf("%d is read as %d, %d bytes are left: %v", n, is, len(in.B), in.Err)
 		}
 	}
 }
@@ -156,11 +240,8 @@ func TestFramesAreScans(t *testing.T) {
 			*list = append(*list, fmt.Sprintf("%+v", a))
 		}
 	}
-	const rules = frameRules + `  - {alert: Tags, when: distinct(tags) > 1, window: 1m}
-  - {alert: Muted, match: 'user:u3', window: 1m, suppressed_by: [u1]}
-suppressions: [{name: u1, start: 'user:u1', end: 'user:u4', max: 1m}]
-`
-	direct, through := frameEngine(t, rules, note(&scans)), frameEngine(t, rules, note(&frames))
+	direct := frameEngine(t, manyFrameRules, note(&scans))
+	through := frameEngine(t, manyFrameRules, note(&frames))
 	s, w, r := direct.NewScanner(), through.NewFrameWriter(), through.NewFrameReader()
 	other := through.NewScanner()
 	for from := 0; from < 900; from += 60 {
@@ -234,7 +315,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// BenchmarkFrame is what frames cost a hit: to write, to read, and how many bytes.
+// BenchmarkFrame is what frames cost a hit: to write, to compress, to read, and how many bytes.
 func BenchmarkFrame(b *testing.B) {
 	for name, text := range map[string]string{
 		"silence by service, no lines": `version: 1
@@ -245,6 +326,10 @@ groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [servi
 		e := frameEngine(b, text, func(models.Alert) {})
 		w, s := e.NewFrameWriter(), e.NewScanner()
 		records := randomRecords(512)
+		lz4, err := kgo.DefaultCompressor(kgo.Lz4Compression())
+		if err != nil {
+			b.Fatal(err)
+		}
 		b.Run("write "+name, func(b *testing.B) {
 			hits := 0
 			for b.Loop() {
@@ -256,15 +341,20 @@ groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [servi
 				hits += w.Hits()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
-			lz4, err := kgo.DefaultCompressor(kgo.Lz4Compression())
-			if err != nil {
-				b.Fatal(err)
-			}
 			small, _ := lz4.Compress(new(bytes.Buffer), w.Bytes())
 			b.ReportMetric(float64(w.Len())/float64(w.Hits()), "B/hit")
 			b.ReportMetric(float64(len(small))/float64(w.Hits()), "lz4-B/hit")
 		})
 		frame := frameOf(w, s, records)
+		b.Run("compress "+name, func(b *testing.B) {
+			hits, to := 0, new(bytes.Buffer)
+			for b.Loop() {
+				to.Reset()
+				lz4.Compress(to, frame)
+				hits += len(records)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
+		})
 		b.Run("read "+name, func(b *testing.B) {
 			hits := 0
 			r := e.NewFrameReader()
