@@ -32,7 +32,7 @@ import (
 const (
 	maxLayers  = 3       // objects within messages within messages
 	maxWrapped = 4       // compression within quotes within compression
-	maxMembers = 1 << 20 // logs of one record
+	maxMembers = 1 << 18 // logs of one record; the smallest take microseconds, however short
 	maxLookups = 64      // extractors of paths outside Fields that are kept
 	maxDetail  = 200     // bytes of a rejection's detail
 	maxRefused = 1000    // rejections of one record
@@ -522,7 +522,7 @@ func (d *Decoder) emitBuilt(format string, raw []byte) {
 
 // prepare sets up the log of the object that the root has just read.
 func (d *Decoder) prepare(format string, raw []byte) {
-	if d.sharing.exhausted {
+	if d.sharing.exhausted || d.index >= maxMembers {
 		return // emit refuses it
 	}
 	l := &d.log

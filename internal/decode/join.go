@@ -135,6 +135,9 @@ func (r *joinRules) continues(line []byte) bool {
 
 // Joiner joins records of one event. It keeps nothing from one call to the next, so what it does
 // depends on the records alone. It is not safe for concurrent use.
+//
+// Records that wait are joined with those that follow at each poll. What was read of them is kept
+// in a Waiting, so that each record is read once, however often it is polled.
 type Joiner struct {
 	rules joinRules
 	d     *Decoder
@@ -142,6 +145,17 @@ type Joiner struct {
 	lines []joinLine
 	one   joinLine
 	n     int
+	reads int // of records
+}
+
+// Waiting is what was read of the records of a partition that were not used. The zero Waiting is
+// that of none.
+type Waiting struct{ lines []joinLine }
+
+// Keep forgets all records but the first n.
+func (w *Waiting) Keep(n int) {
+	clear(w.lines[min(n, len(w.lines)):])
+	w.lines = w.lines[:min(n, len(w.lines))]
 }
 
 // joinPaths are fields by which streams that share a partition are known, and those that say
@@ -215,14 +229,29 @@ const (
 // them can be continued by later ones; all of them if flush is set. To go on, call it with the
 // records that were not used and those that follow.
 func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used int) {
-	j.lines = j.lines[:0]
+	return j.JoinWaiting(&Waiting{}, records, flush)
+}
+
+// JoinWaiting is Join of records of which the first were read before. Of those that it does not use
+// w has what was read, afterwards.
+func (j *Joiner) JoinWaiting(
+	w *Waiting, records []models.Record, flush bool,
+) (out []Joined, used int) {
+	j.lines = append(j.lines[:0], w.lines...)
+	known := len(j.lines)
+	defer func() {
+		w.lines = slices.Clone(j.lines[used:])
+		clear(j.lines) // which hold texts
+	}()
 	var events []joinEvent
 	open := map[string]int{}
 	var newest []int // records of which none behind is later, by their times descending
 	wait := int64(j.rules.wait)
 	for i := range records {
-		line := j.read(&records[i])
-		j.lines = append(j.lines, line)
+		if i >= known {
+			j.lines = append(j.lines, j.read(&records[i]))
+		}
+		line := j.lines[i]
 		for len(newest) > 0 && j.lines[newest[len(newest)-1]].at <= line.at {
 			newest = newest[:len(newest)-1]
 		}
@@ -311,6 +340,7 @@ func (j *Joiner) join(records []models.Record, members []int) []byte {
 
 // read finds the line of a record, and its stream.
 func (j *Joiner) read(rec *models.Record) joinLine {
+	j.reads++
 	j.one, j.n = joinLine{alone: true, at: rec.Timestamp.UnixNano()}, 0
 	j.d.Decode(rec, func(l *Log) {
 		if j.n++; j.n == 1 {

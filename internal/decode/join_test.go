@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -237,4 +239,37 @@ func TestWaitingLinesAreBounded(t *testing.T) {
 	}
 	f(maxWaiting, 1, true)
 	f(maxWaiting+10, 1, false)
+}
+
+// Records that wait are read once, however often those that follow are polled, and the events are
+// those of one poll.
+func TestWaitingRecordsAreReadOnce(t *testing.T) {
+	var values []string
+	for i := range 400 {
+		values = append(values, fmt.Sprintf(`{"log":"ERROR","stream":"s%d"}`, i%40),
+			fmt.Sprintf(`{"log":"\\tat a.b(C.java:1)","stream":"s%d"}`, i%40))
+	}
+	records := recordsOf(values)
+	config := JoinConfig{Presets: []string{"java"}, Wait: 100 * time.Millisecond}
+	all := joinerOf(t, config)
+	want, _ := all.Join(records, true)
+	j := joinerOf(t, config)
+	var w Waiting
+	var got []Joined
+	from, longest := 0, 0
+	for to := 1; to <= len(records); to++ {
+		events, used := j.JoinWaiting(&w, records[from:to], to == len(records))
+		for _, e := range events {
+			got = append(got, Joined{from + e.First, from + e.Last, e.Value})
+		}
+		from += used
+		longest = max(longest, to-from)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-one poll +many)\n%s", diff)
+	}
+	if j.reads != len(records) || longest < 50 || len(w.lines) > 0 {
+		t.Errorf("%d records, of which up to %d waited, are read %d times; %d are kept",
+			len(records), longest, j.reads, len(w.lines))
+	}
 }

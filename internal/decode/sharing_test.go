@@ -110,3 +110,23 @@ func TestLogsThatShareTooMuch(t *testing.T) {
 	f(200_000, 20_000, false)
 	f(100, 1000, true)
 }
+
+// Of a record of more logs than one may have, the rest is one rejection, whose objects are not
+// looked at.
+func TestLogsOfOneRecordAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a second")
+	}
+	d := newBenchDecoder(t)
+	for name, value := range map[string]string{
+		"otlp": `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` +
+			strings.Repeat("{},", 2*maxMembers) + `{}]}]}]}`,
+		"lines": strings.Repeat("{}\n", 2*maxMembers),
+	} {
+		got, refused := 0, 0
+		d.Decode(recordOf(value), func(*Log) { got++ }, func(Reason, string) { refused++ })
+		if got != maxMembers || refused != 1 {
+			t.Errorf("%s: %d logs and %d rejections of %d", name, got, refused, 2*maxMembers)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -62,6 +63,7 @@ type partition struct {
 	// fetched records that may be joined with later ones, and since when nothing has come
 	waiting      []*kgo.Record
 	waitingSince time.Time
+	read         decode.Waiting // what was read of them
 	// the log is unreadable at fetched; the client may skip the damage
 	damaged      bool
 	pin          bool  // commit it although nothing was read

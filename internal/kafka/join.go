@@ -53,12 +53,13 @@ func (s *Source) joinBatch(j *decode.Joiner, b *batch, flush bool) {
 			func(r *kgo.Record) bool { return r.Offset >= first },
 		)
 	}
+	p.read.Keep(len(p.waiting))
 	all := append(p.waiting, b.records...)
 	records := make([]models.Record, len(all))
 	for i, r := range all {
 		records[i] = modelRecord(r)
 	}
-	events, used := j.Join(records, flush)
+	events, used := j.JoinWaiting(&p.read, records, flush)
 	b.records = make([]*kgo.Record, len(events))
 	for i, e := range events {
 		b.records[i] = all[e.First]
