@@ -1,14 +1,30 @@
 package alerting
 
-import "github.com/log-monitoring/alert-engine/pkg/models"
+import (
+	"maps"
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
 
 // Resolve ends an alert by hand. It is false when no such alert is up. While its condition still
-// holds, the group has no further alert until it has ceased to.
+// holds, the group has no further alert until it has ceased to. Evaluation continues while the
+// alert is looked for.
 func (e *Engine) Resolve(alertID, reason string) bool {
 	e.mu.Lock()
 	defer e.unlockAndEmit()
-	for _, rs := range e.state.rules {
-		for number := range rs.alerts {
+	for _, rs := range slices.Clone(e.state.rules) {
+		for i, number := range slices.Collect(maps.Keys(rs.alerts)) {
+			if i%alertsBatch == alertsBatch-1 {
+				e.unlockAndEmit()
+				e.mu.Lock()
+			}
+			if e.state.byFingerprint[rs.fingerprint] != rs {
+				break // the rule was removed or replaced in the meantime
+			}
+			if !rs.alerts[number] {
+				continue
+			}
 			m := e.state.at(rs, number)
 			if m.resolveByHand(alertID, reason) {
 				m.schedule()

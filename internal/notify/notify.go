@@ -194,6 +194,7 @@ type Notifier struct {
 	registry   *prometheus.Registry
 	metrics    *metrics
 	deliveries deliveries
+	panics     sync.Map // by destination: when the stack of a panic was logged last
 	limits     ruleLimits
 	receivers  receivers
 	api        *apiv2.API

@@ -56,6 +56,10 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) notify.Noti
 	return verdict
 }
 
+// stackEvery is how often the stack of a panic is logged for a destination, which may panic at
+// every turn of every group.
+const stackEvery = time.Hour
+
 // errNotLeader is why nothing is sent while another member of the cluster may lead.
 var errNotLeader = errors.New("another member of the cluster may lead")
 
@@ -66,11 +70,15 @@ func (s *sender) attempt(
 ) (verdict notify.NotifyVerdict) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.l.n.logger.Error(
-				"receiver integration panicked",
+			facts := []any{
 				"receiver", s.receiver, "integration", s.in.String(), "cause", fmt.Sprint(cause),
-				"stack", string(debug.Stack()),
-			)
+			}
+			last, _ := s.l.n.panics.Load(s.destination)
+			if at, ok := last.(time.Time); !ok || time.Since(at) >= stackEvery {
+				s.l.n.panics.Store(s.destination, time.Now())
+				facts = append(facts, "stack", string(debug.Stack()))
+			}
+			s.l.n.logger.Error("receiver integration panicked", facts...)
 			verdict = notify.Unrecoverable(
 				fmt.Errorf("integration panicked: %v", cause), notify.DefaultReason,
 			)
