@@ -159,7 +159,7 @@ func (p *process) rulesOf(c *Config) (r cluster.Rules, err error) {
 		return r, err
 	}
 	for _, f := range texts {
-		if m := p.state.cluster; m != nil && m.pages.has(f.Name) {
+		if m := p.state.cluster; m != nil && m.pages.has(f) {
 			continue // it is not of the configuration
 		}
 		r.Files = append(r.Files, cluster.File{Name: f.Name, Text: string(f.Data)})

@@ -54,16 +54,20 @@ func (c *clusterPages) nameOf(path string) string {
 	return name
 }
 
-// has reports whether a file is one of the cluster's pages. Others in that directory are of this
-// member alone, like those of its configuration.
-func (c *clusterPages) has(path string) bool {
-	name := c.nameOf(path)
+// has reports whether a file that was read just now is one of the cluster's pages. Others in that
+// directory are of this member alone, like those of its configuration.
+func (c *clusterPages) has(f rule.File) bool {
+	name := c.nameOf(f.Name)
 	if name == "" || c.m.fold == nil {
 		return false
 	}
 	c.m.mu.Lock()
-	defer c.m.mu.Unlock()
-	_, known := c.m.fold.Pages()[name]
+	pages := c.m.fold.Pages()
+	c.m.mu.Unlock()
+	_, known := pages[name]
+	if known {
+		c.warnOfChange(pages, f)
+	}
 	return known
 }
 
@@ -124,6 +128,7 @@ func (c *clusterPages) write(pages map[string]cluster.PageFile) error {
 		if at, done := c.written[name]; done && at == p.Edit {
 			continue
 		}
+		c.warnOfOther(name, p)
 		one := web.RuleCopy{Name: name, Text: []byte(p.Text)}
 		if p.Removed {
 			one.Text = nil
@@ -137,6 +142,34 @@ func (c *clusterPages) write(pages map[string]cluster.PageFile) error {
 		c.written[name] = p.Edit
 	}
 	return nil
+}
+
+// warnOfOther says that a copy that is about to be replaced has a text that no member has written
+// on the pages.
+func (c *clusterPages) warnOfOther(name string, p cluster.PageFile) {
+	text, err := os.ReadFile(c.path(name))
+	if err != nil || string(text) == p.Text ||
+		slices.ContainsFunc(p.Versions, func(v cluster.PageVersion) bool {
+			return v.Text == string(text)
+		}) {
+		return
+	}
+	c.m.log.Warn("a rule file of the cluster's pages was changed by hand; it is replaced by the "+
+		"text of the cluster: change it on the page of rules or by the API", "file", c.path(name))
+}
+
+// warnOfChange says that a rule file of the pages that was read just now is not what we have
+// written.
+func (c *clusterPages) warnOfChange(pages map[string]cluster.PageFile, f rule.File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := c.nameOf(f.Name)
+	p := pages[name]
+	if at, done := c.written[name]; !done || at != p.Edit || string(f.Data) == p.Text {
+		return
+	}
+	c.m.log.Warn("a rule file of the cluster's pages was changed by hand, which has no effect: "+
+		"change it on the page of rules or by the API", "file", f.Name)
 }
 
 // errRulesUnknown is the error of an edit before the cluster has rules.

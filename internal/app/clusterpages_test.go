@@ -1,8 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http/httptest"
 	"net/url"
@@ -14,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // pagedMember makes a program a member of a cluster that serves pages, whose rules are in a file.
@@ -57,6 +61,50 @@ func (r *run) ask(method, path, body string, status int) string {
 func mine(name string) string {
 	return strings.NewReplacer("name: shop", "name: "+name, "alert: Errors", "alert: Mine",
 		"> 10", "> 1000").Replace(errorRules)
+}
+
+// What is written into a member's copy of a rule file of the pages has no effect, and the log says
+// so: when it is read, and when it is replaced. A copy as some member has written it is no reason.
+func TestCopyChangedByHandIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	p := &process{config: &Config{DataDir: Path(t.TempDir())}}
+	c := newClusterPages(&clusterMember{p: p, log: slog.New(slog.NewTextHandler(&log, nil))})
+	pages := func(edit int64, text string, before ...string) map[string]cluster.PageFile {
+		f := cluster.PageFile{Edit: edit, Text: text}
+		for i, one := range before {
+			f.Versions = append(f.Versions, cluster.PageVersion{
+				At: time.Unix(int64(i), 0), Text: one,
+			})
+		}
+		return map[string]cluster.PageFile{"mine": f}
+	}
+	write := func(pages map[string]cluster.PageFile) {
+		t.Helper()
+		if err := c.write(pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := func(what string, is bool) {
+		t.Helper()
+		if strings.Contains(log.String(), "changed by hand") != is ||
+			is && !strings.Contains(log.String(), c.path("mine")) {
+			t.Errorf("%s, the log says %q", what, log.String())
+		}
+		log.Reset()
+	}
+	first, second := pages(1, "one"), pages(2, "two", "one")
+	write(first)
+	c.warnOfChange(first, rule.File{Name: c.path("mine"), Data: []byte("one")})
+	c.warnOfChange(second, rule.File{Name: c.path("mine"), Data: []byte("one")})
+	write(second)
+	said("when nobody has changed a copy", false)
+	c.warnOfChange(second, rule.File{Name: c.path("mine"), Data: []byte("by hand")})
+	said("when a change is read", true)
+	if err := os.WriteFile(c.path("mine"), []byte("by hand"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(pages(3, "three", "one", "two"))
+	said("when a change is replaced", true)
 }
 
 // manualRules are errorRules with alerts that are resolved by hand.
