@@ -21,14 +21,25 @@ func mayHavePairs(b []byte) bool {
 	return false
 }
 
-// appendAnyPairs rewrites a line of logfmt, with or without a head.
+// appendAnyPairs rewrites a line of logfmt, with or without a head. Lines of a stack trace may stand
+// behind it, as programs print them and shippers join them.
 func appendAnyPairs(dst, b []byte, held bool) ([]byte, bool) {
+	if n := bytes.IndexByte(b, '\n'); n > 0 && isClosed(b[:n]) && stackWithin(b[n:]) != nil {
+		if out, ok := appendAnyPairs(dst, bytes.TrimRight(b[:n], "\r"), held); ok {
+			return appendMember(out, "stack_trace", bytes.TrimLeft(b[n:], "\r\n")), true
+		}
+	}
 	if len(b) > 0 && mayHavePairs(b) {
 		if out, ok := appendHeaded(dst, b, held); ok {
 			return out, true
 		}
 	}
 	return appendLogfmt(dst, b, held)
+}
+
+// isClosed reports whether each quote of a line is closed.
+func isClosed(line []byte) bool {
+	return (bytes.Count(line, []byte(`"`))-bytes.Count(line, []byte(`\"`)))%2 == 0
 }
 
 // appendHeaded rewrites a line whose pairs stand behind a head: a level, a time, or both.
