@@ -354,6 +354,11 @@ func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[
 // detect detects the format of a value and reads it.
 func (d *Decoder) detect(b []byte, depth int) {
 	if startsJSON(b) {
+		if out, ok := appendTraced(d.built[:0], b); ok {
+			d.built = out
+			d.emitBuilt("json", b)
+			return
+		}
 		if d.json(b, depth) || d.repaired(b) || b[0] == '[' && d.formatted(b) {
 			return
 		}

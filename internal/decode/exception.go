@@ -283,6 +283,28 @@ func isBoxed(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("╭")) && bytes.Contains(line, []byte(" Traceback "))
 }
 
+// appendTraced appends an object behind which lines of a stack trace stand, with the stack as a
+// member and without its closing bracket: programs print them so, and shippers join them.
+//
+//	{"event": "failed", "level": "error"}
+//	Traceback (most recent call last):
+func appendTraced(dst, b []byte) ([]byte, bool) {
+	if b[0] != '{' {
+		return dst, false
+	}
+	end, v := jsonscan.ScanValue(b, 0)
+	if end < 0 || v.Kind != Object || end >= len(b) || b[end] != '\n' && b[end] != '\r' {
+		return dst, false
+	}
+	stack := bytes.TrimSpace(b[end:])
+	if len(stack) == 0 || stack[0] == '{' || bytes.Contains(stack, []byte("\n{")) ||
+		stackWithin(b[end:]) == nil || !jsonscan.Valid(b[:end]) {
+		return dst, false
+	}
+	dst = append(dst, bytes.TrimSpace(b[:end-1])...)
+	return appendMember(dst, "stack_trace", stack), true
+}
+
 // stackWithin finds the stack trace within a text of several lines, nil for none. That of Python
 // begins with its own line, others with the class of the exception, which stands in the line before
 // the first frame, perhaps behind the message.

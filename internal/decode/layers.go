@@ -318,6 +318,11 @@ func (l *Log) openMessage() {
 					l.addPartsOf(l.over[len(l.over)-1])
 					continue
 				}
+				if out, ok := appendTraced(d.inner[n][:0], text); ok {
+					if d.inner[n] = append(out, '}'); l.pushOver(d.inner[n]) {
+						continue
+					}
+				}
 				var ok bool
 				var end int
 				d.inner[n], end, ok = jsonscan.Repair(d.inner[n][:0], text)
