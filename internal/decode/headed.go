@@ -21,8 +21,8 @@ func mayHavePairs(b []byte) bool {
 	return false
 }
 
-// appendAnyPairs rewrites a line of logfmt, with or without a head. Lines of a stack trace may stand
-// behind it, as programs print them and shippers join them.
+// appendAnyPairs rewrites a line of logfmt, with or without a head. Lines of a stack trace may
+// stand behind it, as programs print them and shippers join them.
 func appendAnyPairs(dst, b []byte, held bool) ([]byte, bool) {
 	if n := bytes.IndexByte(b, '\n'); n > 0 && isClosed(b[:n]) && stackWithin(b[n:]) != nil {
 		if out, ok := appendAnyPairs(dst, bytes.TrimRight(b[:n], "\r"), held); ok {
