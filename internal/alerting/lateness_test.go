@@ -137,6 +137,9 @@ func TestPartitionComesBackWithItsLateness(t *testing.T) {
 // The delays, the lateness and the decisions are the same however the records are polled, as long
 // as no log is later than the lateness.
 func TestLatenessDependsOnLogsAlone(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	set := readRules(t, autoRules+`
   - {alert: Many, match: 'say:error', when: count() > 20, window: 30s}
   - {alert: Silent, match: 'say:*', when: count() == 0, window: 15s}

@@ -235,6 +235,9 @@ func labelsText(labels map[string]string) string {
 // The same logs give the same alerts with the same identities, however they are read: as they are
 // written, out of order, with restarts, or at full speed.
 func TestHowLogsAreReadChangesNothing(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,9 @@ func (w *lateWorld) pass(d time.Duration) {
 
 // A group with too many logs is not followed any further, and what was found in it counts once.
 func TestMissedLogsAreBounded(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	w := newLateWorld(t, "count() >= 2")
 	late := w.now.Add(-time.Hour)
 	for range 3 * maxMissedLogs {

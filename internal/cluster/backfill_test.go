@@ -78,7 +78,11 @@ func (s *scenario) past(t *testing.T, epoch, cut int64) [][]byte {
 // A rule that takes its past goes live at one record in all members, also in those that restart in
 // between, and from there on decides as if it had been there from the beginning.
 func TestNewRulesGoLiveWithTheirPast(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		s := newScenario(t, seed)
 		s.backfill = backfilled(t)
 		s.play()

@@ -78,6 +78,9 @@ func TestMonsters(t *testing.T) {
 
 // A large record leaves no scratch memory, and no reference to itself, whatever its format.
 func TestScratchIsReleased(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	long := strings.Repeat(`x\n`, 2*keptScratch)
 	field := func(number byte, body []byte) []byte {
 		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(body))), body...)

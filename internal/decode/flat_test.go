@@ -284,6 +284,9 @@ func otlpAsJSON(r *rand.Rand, request []byte) []byte {
 // A log of OTLP is the same whether its layers are read value by value, with what was learnt from
 // others, or as the JSON of the whole; and the same in protobuf and in JSON.
 func TestFlatAgrees(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	paths := []string{
 		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms",
 		"http.status", "exception.class", "body.message", "line", "stream.service", "line.level",

@@ -54,6 +54,9 @@ var odd = []string{
 // "My rule must not change yours": what is read for one field does not depend on which other fields
 // are requested.
 func TestFieldsAreIndependent(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"),
 		readSamples(t, "dialects.jsonl"))
 	for i, text := range odd {

@@ -171,6 +171,9 @@ func TestJoin(t *testing.T) {
 // Events do not depend on where reading pauses or begins again: whatever batches the records come
 // in, and wherever a restart goes on, the events are those of all records at once.
 func TestJoinBatches(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	r := rand.New(rand.NewPCG(3, 4))
 	j := joinerOf(t, JoinConfig{Presets: []string{"java"}})
 	for range 300 {

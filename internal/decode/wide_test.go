@@ -16,6 +16,9 @@ import (
 // Logs with an object in their message have the same fields, whatever logs of the same keys were
 // read before.
 func TestNestedAgrees(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	outer := []string{
 		"stream", "time", "kubernetes.namespace_name", "kubernetes.pod_name",
 		"kubernetes.container_name", "kubernetes.labels.app", "service", "level", "host", "hostname",

@@ -58,6 +58,9 @@ func quoteJSON(s string) string {
 
 // A line reads alike whatever wraps it.
 func TestProgramsWrapped(t *testing.T) {
+	if testing.Short() { // for the race detector; this has one goroutine
+		t.Skip()
+	}
 	for _, s := range readPrograms(t) {
 		if slices.Contains(shippedAlone, s.Program) {
 			continue

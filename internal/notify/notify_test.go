@@ -235,7 +235,7 @@ type life struct {
 	t      *testing.T
 	n      *Notifier
 	outbox *outbox
-	log    *bytes.Buffer
+	log    *locked
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -243,12 +243,12 @@ type life struct {
 // start has a notifier work until the test ends, or stop or kill is called.
 func start(t *testing.T, w *world, o Options) *life {
 	t.Helper()
-	l := &life{t: t, log: &bytes.Buffer{}, done: make(chan error, 1)}
+	l := &life{t: t, log: &locked{}, done: make(chan error, 1)}
 	if o.Outbox == nil {
 		o.Outbox = newOutbox()
 	}
 	l.outbox = o.Outbox.(*outbox)
-	o.Logger = slog.New(slog.NewTextHandler(&locked{w: l.log}, nil))
+	o.Logger = slog.New(slog.NewTextHandler(l.log, nil))
 	o.DataDir = cmp.Or(o.DataDir, t.TempDir())
 	o.ExternalURL = cmp.Or(o.ExternalURL, "http://alerts.example.com")
 	if w != nil {
@@ -281,16 +281,22 @@ func (l *life) stop() {
 	}
 }
 
-// locked makes a writer one for several goroutines.
+// locked is text that several goroutines write.
 type locked struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
 func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.text.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // after lets time pass.

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -20,8 +19,8 @@ import (
 func TestTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
-		var out bytes.Buffer
-		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x"})
+		var out locked
+		l := start(t, w, Options{Terminal: &out, WebhookURL: "http://hook/x"})
 		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		a.Labels["severity"] = "critical"
 		l.outbox.add(a)
@@ -53,8 +52,8 @@ RESOLVED  critical  Errors  g=a
 func TestTerminalOfOneLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
-		var out bytes.Buffer
-		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x"})
+		var out locked
+		l := start(t, w, Options{Terminal: &out, WebhookURL: "http://hook/x"})
 		a := firingAlert("Seen", "a", 1)
 		a.Value, a.Threshold, a.Reason, a.Count = 1, "> 0", "1 in 10m", 1
 		l.outbox.add(a)
@@ -84,12 +83,12 @@ func hostile() models.Alert {
 func TestHostileText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "slack")
-		var out bytes.Buffer
+		var out locked
 		l := start(
 			t,
 			w,
 			Options{
-				Terminal:     &locked{w: &out},
+				Terminal:     &out,
 				WebhookURL:   "http://hook/x",
 				SlackURL:     "http://slack/x",
 				SlackChannel: "#alerts",
@@ -173,7 +172,7 @@ func TestLargeGroup(t *testing.T) {
 
 // An alert of the program itself has neither logs nor a place in a rule file.
 func TestTerminalOfOwnAlert(t *testing.T) {
-	var out strings.Builder
+	var out locked
 	a := &alert.Alert{Alert: model.Alert{
 		Labels: model.LabelSet{"alertname": "Lost", "severity": "warning"},
 		Annotations: model.LabelSet{"summary": "it is lost", "reason": "it is lost", "count": "0",
