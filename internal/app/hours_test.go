@@ -51,7 +51,7 @@ func TestHours(t *testing.T) {
 		h.begin()
 		chapters, again := hoursChapters, hoursAgain
 		if testing.Short() {
-			chapters, again = hoursChapters/6, hoursAgain/6
+			chapters, again = hoursChapters/4, hoursAgain/4
 		}
 		for i := range chapters {
 			h.chapter()
