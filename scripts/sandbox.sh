@@ -19,7 +19,7 @@ fail() { echo "FAILED: $*"; cat "$scratch"/*.txt; exit 1; }
 
 root=$scratch/root
 mkdir -p "$root/data"
-CGO_ENABLED=0 go build -trimpath -o "$root/alert-engine" ./cmd/alert-engine
+CGO_ENABLED=0 go build -o "$root/alert-engine" ./cmd/alert-engine
 cp internal/app/demo/shop.rules.yml "$root/rules.yml"
 if [ "$(id -u)" = 0 ]; then chown $owner:$owner "$root/data"; fi
 

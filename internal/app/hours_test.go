@@ -51,7 +51,7 @@ func TestHours(t *testing.T) {
 		h.begin()
 		chapters, again := hoursChapters, hoursAgain
 		if testing.Short() {
-			chapters, again = hoursChapters/4, hoursAgain/4
+			chapters, again = hoursChapters/3, hoursAgain/3
 		}
 		for i := range chapters {
 			h.chapter()
