@@ -22,8 +22,8 @@ import (
 
 const (
 	promiseLateness = 5 * time.Second
-	// how long receivers have for what is left when all is written
-	patience = 2 * time.Minute
+	// how long receivers have for what is left when all is written, and where faults are wanted
+	patience, impatience = 2 * time.Minute, 20 * time.Second
 )
 
 // promise is one run: what is started, and what is done to it.
@@ -393,7 +393,11 @@ func (p *promise) compare(want map[string][]change, until time.Time) error {
 	if err := p.member.AwaitReady(patience); err != nil {
 		return err
 	}
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Second) {
+	wait := patience
+	if p.unprotected {
+		wait = impatience
+	}
+	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Second) {
 		got, err := fileLines(filepath.Join(p.dir, "alerts.json"))
 		if err != nil {
 			return err
