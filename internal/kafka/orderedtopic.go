@@ -493,7 +493,9 @@ func (e Election) Run(ctx context.Context, elected func(bool)) error {
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(e.Session),
-		kgo.RebalanceTimeout(e.Session),
+		// A candidate has nothing to finish before another is elected, and three heartbeats to
+		// notice; so one that was stopped holds up no election for longer.
+		kgo.RebalanceTimeout(e.Session/3),
 		kgo.HeartbeatInterval(e.Session/10),
 		kgo.MetadataMinAge(500*time.Millisecond),
 		kgo.OnPartitionsAssigned(
