@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +60,49 @@ func TestGroupsExpireInSteps(t *testing.T) {
 	}
 	if got := fmt.Sprint(notified); got != "[firing noisy 11 resolved noisy 11]" {
 		t.Errorf("notified: %s", got)
+	}
+}
+
+// How much memory a rule holds is asked at each scrape, while logs wait. Of a million groups that
+// have ended none is looked at.
+func TestMemoryLooksAtFewGroups(t *testing.T) {
+	big := &group{key: strings.Repeat("k", 1000), live: true}
+	for _, tt := range []struct{ groups, places, from int }{
+		{0, 1 << 20, 1 << 20}, {1, 1, 0}, {255, 255, 0}, {257, 257, 0}, {511, 512, 1},
+		{1 << 20, 1 << 20, 0}, {1 << 18, 1 << 20, 3 << 18},
+	} {
+		calls, found := 0, 0
+		bytes := bytesOf(tt.groups, tt.places, looked, func(place int) *group {
+			if calls++; place < tt.from {
+				return nil
+			}
+			found++
+			return big
+		})
+		if want := tt.groups * (len(big.key) + big.win.Bytes()); bytes != want || calls > looked {
+			t.Errorf("%+v: %d bytes, not %d, of %d groups in %d places", tt, bytes, want, found,
+				calls)
+		}
+	}
+}
+
+// Few groups that are left of very many count for what they hold.
+func TestMemoryAfterFlood(t *testing.T) {
+	rules := read(t, countErrors)
+	rs := NewEngine(WithRules(rules), WithEmit(func(models.Alert) {})).state.rules[0]
+	const flood, left = 20 * looked, 5
+	for i := range flood + left {
+		rs.groups.add(fmt.Sprintf("%01000d", i))
+	}
+	for i := range uint32(flood) {
+		rs.groups.remove(i)
+	}
+	for i := range uint32(left) {
+		rs.timers.set(flood+i, int64(i))
+	}
+	g := rs.groups.at(flood)
+	want := rs.groups.bytes() + cap(rs.timers.numbers)*4 + left*(len(g.key)+g.win.Bytes())
+	if got := rs.memory(); got != want {
+		t.Errorf("%d bytes, not %d", got, want)
 	}
 }

@@ -237,24 +237,41 @@ func (rs *ruleState) stateOf(s *RuleStatus) string {
 	return "inactive"
 }
 
-// memory is about how much a rule holds. It looks at a part of the groups, so that asking costs
-// little.
+// looked is how many groups of a kind are looked at to say how much memory a rule holds.
+const looked = 256
+
+// memory is about how much a rule holds. It looks at some of the groups that have a timer, of those
+// that only expire, and of the others, so that asking costs little, also of a table whose groups
+// have nearly all ended.
 func (rs *ruleState) memory() int {
-	const looked = 256
-	seen, sum := 0, 0
-	for number := range rs.groups.next {
-		if g := rs.groups.at(number); g.live {
+	sum, others := rs.groups.bytes(), rs.groups.live
+	for _, h := range []*timerHeap{&rs.timers, &rs.expiring} {
+		sum += cap(h.numbers)*4 + bytesOf(len(h.numbers), len(h.numbers), looked,
+			func(i int) *group { return rs.groups.at(h.numbers[i]) })
+		others -= len(h.numbers)
+	}
+	return sum + bytesOf(others, int(rs.groups.next), 4*looked, func(i int) *group {
+		if g := rs.groups.at(uint32(i)); g.live && g.due == never {
+			return g
+		}
+		return nil
+	})
+}
+
+// bytesOf is about what groups hold beside the table. They are in some of the places, of which it
+// looks at a number that is bounded, evenly spread; at finds the group of a place, nil for none.
+func bytesOf(groups, places, most int, at func(place int) *group) int {
+	if groups == 0 {
+		return 0
+	}
+	seen, sum, step := 0, 0, (places+most-1)/most
+	for i := 0; i < places; i += step {
+		if g := at(i); g != nil {
 			sum += len(g.key) + g.win.Bytes()
-			if seen++; seen == looked {
-				break
-			}
+			seen++
 		}
 	}
-	if seen > 0 {
-		sum = sum / seen * rs.groups.live
-	}
-	sum += (cap(rs.timers.numbers) + cap(rs.expiring.numbers)) * 4
-	return sum + rs.groups.bytes()
+	return sum / max(seen, 1) * groups
 }
 
 // Alerts returns summaries of the alerts that are pending, firing or suppressed at one instant, the
