@@ -16,7 +16,7 @@
 //
 // Add never waits for the disk: entries go to a queue, and one goroutine writes it. When the queue
 // is full the rule with most entries in it loses its newest, which is counted. Record waits, for
-// what users did.
+// what users did. Who reads does not wait for the disk to have what was written.
 package history
 
 import (
@@ -88,6 +88,10 @@ type Options struct {
 	MaxBytes   int64                 // 1 GiB by default
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
+
+	// Sync is called each time before what was written is to outlast a power cut: it may take its
+	// time, and its error is that of the disk. It is there for tests; nil for nothing.
+	Sync func() error
 }
 
 const (
@@ -124,8 +128,10 @@ type Log struct {
 	closing sync.Once
 
 	retaining sync.Mutex // held by retain
+	// held by who writes, also while it waits for the disk; taken before mu
+	writing sync.Mutex
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards what follows; it is never held while waiting for the disk
 	segments []*segment // oldest first; the last one is written to
 	fault    error      // of the last write
 }
@@ -178,6 +184,8 @@ func (l *Log) load() error {
 
 // next begins a new segment.
 func (l *Log) next() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	number := uint64(1)
 	if n := len(l.segments); n > 0 {
 		number = l.segments[n-1].number + 1
@@ -279,21 +287,18 @@ func (l *Log) writeAll() {
 }
 
 func (l *Log) write(e Entry) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.segments[len(l.segments)-1]
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	s := l.newest()
 	if s.size >= l.segmentSize() {
-		if err := s.seal(); err != nil {
-			l.failed(err)
-		}
-		if err := l.next(); err != nil {
+		if err := errors.Join(l.disk(), s.seal(), l.next()); err != nil {
 			l.failed(err)
 		}
 		select {
 		case l.full <- struct{}{}:
 		default: // it is known already
 		}
-		s = l.segments[len(l.segments)-1]
+		s = l.newest()
 	}
 	err := s.append(e)
 	if err != nil {
@@ -305,6 +310,13 @@ func (l *Log) write(e Entry) error {
 	return err
 }
 
+// newest is the segment that is written to.
+func (l *Log) newest() *segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.segments[len(l.segments)-1]
+}
+
 // segmentSize is when a segment is full: a history has at least 16, so that retention removes
 // little at a time.
 func (l *Log) segmentSize() int64 {
@@ -312,6 +324,8 @@ func (l *Log) segmentSize() int64 {
 }
 
 func (l *Log) failed(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err != nil && l.fault == nil {
 		l.opts.Logger.Error("history cannot be written", "error", err)
 	}
@@ -319,11 +333,19 @@ func (l *Log) failed(err error) {
 }
 
 func (l *Log) sync() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.segments[len(l.segments)-1].sync(); err != nil {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if err := l.newest().sync(l.disk); err != nil {
 		l.failed(err)
 	}
+}
+
+// disk is what comes before each wait for the disk.
+func (l *Log) disk() error {
+	if l.opts.Sync == nil {
+		return nil
+	}
+	return l.opts.Sync()
 }
 
 // all returns the segments for reading, oldest first. Each is to be released.

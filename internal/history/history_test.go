@@ -434,3 +434,51 @@ func BenchmarkAlertOfMillion(b *testing.B) {
 		}
 	}
 }
+
+// Pages and metrics read the history while the disk takes its time to keep what was written, and
+// while a segment is closed.
+func TestReadingDoesNotWaitForDisk(t *testing.T) {
+	waits, goOn := make(chan struct{}), make(chan struct{})
+	l, err := Open(Options{
+		Dir: t.TempDir(), MaxBytes: 16 * minSegment, Logger: slog.New(slog.DiscardHandler),
+		Sync: func() error {
+			waits <- struct{}{}
+			<-goOn
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * minSegment / 300 { // more than a segment
+		l.Add(entry(i))
+	}
+	for range 2 { // to sync, or to close the segment
+		<-waits
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			l.Add(entry(0))
+			page, err := l.Query(t.Context(), Query{Limit: 10})
+			if err != nil || len(page.Entries) != 10 || l.Bytes() == 0 || l.Health() != nil ||
+				len(l.Of("alert-0")) == 0 {
+				t.Errorf("%+v, %v", page, err)
+			}
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("it waits for the disk")
+		}
+		goOn <- struct{}{}
+	}
+	go func() {
+		for range waits {
+			goOn <- struct{}{}
+		}
+	}()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	close(waits)
+}

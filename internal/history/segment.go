@@ -109,7 +109,7 @@ type segment struct {
 	users   sync.WaitGroup
 
 	mu    sync.RWMutex // guards what follows, which is of the newest segment
-	size  int64        // guarded by the log's lock as well
+	size  int64        // whoever writes holds the log's writing as well
 	refs  []ref        // in the order of the lines; nil when it is closed
 	dirty bool
 }
@@ -212,7 +212,8 @@ func (s *segment) append(e Entry) error {
 	return nil
 }
 
-func (s *segment) sync() error {
+// sync has the disk keep what was written; before is called if there is something.
+func (s *segment) sync(before func() error) error {
 	s.mu.Lock()
 	dirty := s.dirty
 	s.dirty = false
@@ -220,14 +221,15 @@ func (s *segment) sync() error {
 	if !dirty {
 		return nil
 	}
-	return s.file.Sync()
+	return errors.Join(before(), s.file.Sync())
 }
 
-// seal closes a segment: it writes its index.
+// seal closes a segment, to which nothing is written any more: it writes its index. It is read on
+// meanwhile.
 func (s *segment) seal() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
 	refs := slices.Clone(s.refs)
+	s.mu.RUnlock()
 	slices.SortFunc(refs, byAlert)
 	b := make([]byte, len(indexMagic)+4+len(refs)*refSize)
 	copy(b, indexMagic)
@@ -240,6 +242,8 @@ func (s *segment) seal() error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.openIndex(); err != nil {
 		return err
 	}
@@ -299,7 +303,11 @@ func (x *extent) add(r ref, size int64) {
 	x.kinds[r.kind%8] = true
 }
 
-func (s *segment) bytes() int64 { return s.size + int64(s.count)*refSize }
+func (s *segment) bytes() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.size + int64(s.count)*refSize
+}
 
 func (s *segment) close() error {
 	s.users.Wait()
