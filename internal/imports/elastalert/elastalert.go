@@ -80,6 +80,7 @@ type translator struct {
 
 	indices  []string
 	realerts int
+	worded   int // rules that look for words of texts
 }
 
 // Translate translates the rules of some files.
@@ -155,6 +156,14 @@ func (t *translator) notes() {
 			"index",
 			"indices (%s) are not translated: a rule reads all topics unless it has a source",
 			names,
+		)
+	}
+	if t.worded > 0 {
+		note(
+			"words",
+			"a point between letters joins them to one word there, as in example.com, and "+
+				"separates two words here (%d of the rules look for words)",
+			t.worded,
 		)
 	}
 	if t.realerts > 0 {
@@ -428,21 +437,9 @@ func (r *one) translate() ([]*yaml.Node, error) {
 		types:  &types{kinds: r.kinds, sample: r.options.Sample, time: timeField},
 		remark: r.remark,
 	}
-	match, err := r.filters.list(r.get("filter"))
+	match, err := r.filter("filter")
 	if err != nil {
 		return nil, err
-	}
-	if isNever(match) && r.filters.doubt {
-		why := r.filters.why
-		r.filters.exact = true
-		if match, err = r.filters.list(r.get("filter")); err != nil {
-			return nil, err
-		}
-		r.off = !isNever(match)
-		r.remark(
-			"field-type",
-			why+"; should it be a keyword, give --mapping, or leave out mode: off",
-		)
 	}
 	list, err := translate(r)
 	if err != nil {
@@ -459,6 +456,32 @@ func (r *one) translate() ([]*yaml.Node, error) {
 	r.differences(timeField)
 	r.routes.add(r, list)
 	return rules, nil
+}
+
+// filter translates the filters of a key. A term that no text can have says that its field is a
+// keyword; but a rule that would never hold for texts is written with mode: off, as it may be dead.
+func (r *one) filter(key string) (rule.Query, error) {
+	f := &r.filters
+	f.doubts, f.doubt = nil, ""
+	q, err := f.list(r.get(key))
+	if err != nil || len(f.doubts) == 0 {
+		return q, err
+	}
+	hint := "; so it is taken for a keyword, whose whole value counts, see --mapping"
+	dead := isNever(q)
+	f.keywords = append(f.keywords, f.doubts...)
+	f.guessed = slices.DeleteFunc(f.guessed, func(name string) bool {
+		return slices.Contains(f.doubts, name)
+	})
+	if q, err = f.list(r.get(key)); err != nil {
+		return nil, err
+	}
+	if dead && !isNever(q) {
+		r.off = true
+		hint = "; should it be a keyword, give --mapping, or leave out mode: off"
+	}
+	r.remark("field-type", f.doubt+hint)
+	return q, nil
 }
 
 // node writes a draft as a rule.
@@ -561,6 +584,9 @@ func (r *one) differences(timeField string) {
 	}
 	if n := r.get("realert"); n != nil {
 		r.realerts++
+	}
+	if r.filters.worded {
+		r.worded++
 	}
 	if index := r.value("index"); index != "" && !slices.Contains(r.indices, index) {
 		r.indices = append(r.indices, index)

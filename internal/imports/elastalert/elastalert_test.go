@@ -3,6 +3,7 @@ package elastalert
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,14 @@ func TestFilters(t *testing.T) {
 		{`{query_string: {query: 'timeout'}}`, `{"x":"a timeout"}`, true},
 		{`{query_string: {query: 'refused', fields: [note, message]}}`, `{"note":"refused"}`, true},
 		{`{query: {query_string: {query: '*:*'}}}`, `{"x":1}`, true},
+		{`{query_string: {query: 'app : "shop"'}}`, `{"app":"shop"}`, true},
+		{`{query_string: {query: 'app : "shop"'}}`, `{"app":"cart"}`, false},
+		{`{query_string: {query: '/.*[.]ico/'}}`, `{"x":"/a.ico"}`, true},
+		{`{query_string: {query: '/.*[.]ico/'}}`, `{"x":"/a.icon"}`, false},
+		{`{term: {other: 10.0.0.1}}`, `{"other":"10.0.0.1"}`, true},
+		{`{bool: {must_not: {terms: {other: [10.0.0.1]}}}}`, `{"other":"10.0.0.1"}`, false},
+		{`{terms: {other: [sshd, web-log]}}`, `{"other":["x","web-log"]}`, true},
+		{`{terms: {other: [sshd, web-log]}}`, `{"other":"web log"}`, false},
 		{`{term: {note: alert}}`, `{"note":"an ALERT"}`, true},
 		{`{term: {app: shop}}`, `{"app":"shop"}`, true},
 		{`{term: {ok: true}}`, `{"ok":true}`, true},
@@ -269,8 +278,10 @@ func TestKinds(t *testing.T) {
 		"type: any\nquery_key: [user.name, proc]":                                                                               "when= window=5m0s by=user.name,proc",
 		"type: frequency\nnum_events: 3\ntimeframe: {minutes: 10}\nquery_key: user.keyword":                                     "when=count() >= 3 window=10m0s by=user keep=10m0s",
 		"type: flatline\nthreshold: 1\ntimeframe: {minutes: 10}":                                                                "when=count() < 1 window=10m0s by=",
-		"type: spike\nspike_height: 3\nspike_type: up\ntimeframe: {minutes: 10}\nthreshold_ref: 4":                              "when=count() >= 3 * count() offset 10m and count() offset 10m >= 4 window=10m0s by= keep=10m0s",
-		"type: spike\nspike_height: 2\nspike_type: down\ntimeframe: {hours: 1}":                                                 "when=count() <= count() offset 1h / 2 window=1h0m0s by= keep=1h0m0s",
+		"type: spike\nspike_height: 3\nspike_type: up\ntimeframe: {minutes: 10}\nthreshold_ref: 4":                              "when=count() >= 3 * count() offset 10m and count() offset 10m >= 4 window=10m0s by= keep=20m0s",
+		"type: spike\nspike_height: 2\nspike_type: down\ntimeframe: {hours: 1}":                                                 "when=count() <= count() offset 1h / 2 window=1h0m0s by= keep=2h0m0s",
+		"type: spike\nspike_height: 2\nspike_type: both\ntimeframe: {hours: 1}\nquery_key: user":                                "when=(count() >= 2 * count() offset 1h and count() > 0 or count() <= count() offset 1h / 2 and count() offset 1h > 0) window=1h0m0s by=user keep=2h0m0s",
+		"type: frequency\nnum_events: 3\ntimeframe: {minutes: 10}\nquery_key: user\nuse_count_query: true":                      "when=count() >= 3 window=10m0s by= keep=10m0s",
 		"type: cardinality\ncardinality_field: user\nmax_cardinality: 5\ntimeframe: {hours: 1}":                                 "when=distinct(user) > 5 window=1h0m0.001s by=",
 		"type: metric_aggregation\nmetric_agg_key: ms\nmetric_agg_type: avg\nmax_threshold: 1.5\nquery_key: h":                  "when=avg(ms) > 1.5 window=10m0s by=h",
 		"type: metric_aggregation\nmetric_agg_key: ms\nmetric_agg_type: sum\nmin_threshold: 5":                                  "when=sum(ms) < 5 or count() == 0 window=10m0s by=",
@@ -374,6 +385,30 @@ func TestUnknownTypes(t *testing.T) {
 	if r := set.Rules[0]; r.Mode != rule.Off || r.MatchText != `note:="Alarm"` ||
 		report.Count(imports.Differs) != 1 {
 		t.Error(r.Mode, r.MatchText, report.Remarks)
+	}
+}
+
+// What a rule does not say as it looks is in the report.
+func TestRemarks(t *testing.T) {
+	for text, want := range map[string]string{
+		"filter: [{query_string: {query: 'message:*\"a b\"*'}}]":            "holds for every log",
+		"filter: [{query_string: {query: 'message:a or message:b'}}]":       "no operator",
+		"filter: [{query_string: {query: 'message:a OR /b.*/'}}]":           "an expression without a field",
+		"filter: [{query_string: {query: 'url:/b.*/'}}]":                    "expressions of url match",
+		"filter: [{terms: {tag: [a, b-c]}}]":                                "so it is taken for a keyword",
+		"filter: [{query_string: {query: 'message:a'}}]":                    "a point between letters",
+		"type: flatline\nquery_key: u\nuse_count_query: true\nthreshold: 1": "makes no groups",
+		"type: spike\nspike_height: 2\nspike_type: up\nfield_value: ms":     "whole numbers",
+	} {
+		if !strings.HasPrefix(text, "type") {
+			text = "type: any\n" + text
+		}
+		set, report := translate(t, imports.Options{},
+			file("r.yaml", "name: x\nindex: l\nalert: debug\ntimeframe: {hours: 1}\n"+text+"\n"))
+		said := func(m imports.Remark) bool { return strings.Contains(m.Text, want) }
+		if len(set.Rules) != 1 || !slices.ContainsFunc(report.Remarks, said) {
+			t.Errorf("%s: %v, without %q", text, report.Remarks, want)
+		}
 	}
 }
 

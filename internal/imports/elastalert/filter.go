@@ -1,6 +1,7 @@
 package elastalert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -27,9 +28,13 @@ type filters struct {
 	// names of fields whose type decides what the rule matches, and is not known
 	guessed []string
 	why     string // why a part never holds
-	// a term never holds unless its field, whose type is not known, is a keyword; with exact it is
-	// taken for one
-	doubt, exact bool
+	// A term of several words, or with capitals, never holds for a text. Where such a term is about
+	// a field whose type is not known, doubts has its name, and doubt says why.
+	doubts []string
+	doubt  string
+	// names of fields that are taken for keywords
+	keywords []string
+	worded   bool // it looks for words of texts
 }
 
 // never is the query that no log satisfies.
@@ -289,6 +294,12 @@ func (f *filters) queryStringOf(n *yaml.Node) (rule.Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", n.Line, err)
 	}
+	if trimmed := strings.Trim(text, " ()"); q == nil && trimmed != "*" && trimmed != "*:*" {
+		f.remark(
+			"matches-all",
+			"its query string holds for every log, there and here: a * beside other words will do",
+		)
+	}
 	return q, nil
 }
 
@@ -461,6 +472,7 @@ func (f *filters) tokens(field, text string, how how) (rule.Query, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%q has no word to search for", text)
 	}
+	f.worded = true
 	if how == phrase || len(list) == 1 {
 		return leaf(field, rule.OpWords, strings.Join(list, " ")), nil
 	}
@@ -526,7 +538,7 @@ func escapeExpression(text string) string { return regexp.QuoteMeta(text) }
 
 // token reports whether a text is one word as an index has it: in lower case.
 func token(text string) bool {
-	list := split(text)
+	list := terms(text)
 	return len(list) == 1 && list[0] == text && strings.ToLower(text) == text
 }
 
@@ -560,18 +572,17 @@ func (f *filters) term(name, text string, anyCase bool) (rule.Query, error) {
 		if t.kind == unknown {
 			f.guess(name)
 		}
-		return leaf(t.name, rule.OpWords, text), nil
+		return f.tokens(t.name, text, phrase)
 	}
-	if t.kind == unknown {
-		if f.doubt = true; f.exact {
-			return equal(t.name, text), nil
-		}
-	}
-	return f.impossible(
+	q := f.impossible(
 		"term %q never matches the text field %s, whose terms are single words in lower case",
 		text,
 		name,
-	), nil
+	)
+	if t.kind == unknown && !slices.Contains(f.doubts, name) {
+		f.doubts, f.doubt = append(f.doubts, name), cmp.Or(f.doubt, f.why)
+	}
+	return q, nil
 }
 
 func (f *filters) exists(name string) rule.Query {
@@ -691,11 +702,20 @@ func (f *filters) regexp(name, text string) (rule.Query, error) {
 		return nil, err
 	}
 	if name == "" {
-		return expression(rule.AnyField, "(?s)"+re)
+		f.remark(
+			"any-field",
+			"an expression without a field is searched for in every field, between the borders of "+
+				"words; there it matches a keyword as a whole, or one word of a text in lower case",
+		)
+		return expression(rule.AnyField, "(?s)"+wordBegins+"(?:"+re+")"+wordEnds)
 	}
 	t := f.resolve(name)
 	if t.kind == unknown {
-		f.guess(name)
+		f.remark(
+			"field-type",
+			"text or keyword? expressions of "+name+" match its whole value, as that of a keyword; "+
+				"of a text they match one word in lower case, so give --mapping or --against",
+		)
 	}
 	if t.kind != text_ {
 		return expression(t.name, "(?s)^(?:"+re+")$")
@@ -926,7 +946,13 @@ func addressRange(t field, b bounds) (q rule.Query, ok bool, err error) {
 	return anyOf(of...), true, nil
 }
 
-func (f *filters) resolve(name string) field { return f.types.resolve(name) }
+func (f *filters) resolve(name string) field {
+	t := f.types.resolve(name)
+	if t.kind == unknown && slices.Contains(f.keywords, name) {
+		t.kind = keyword
+	}
+	return t
+}
 
 // guess notes a field whose type is not known.
 func (f *filters) guess(name string) {

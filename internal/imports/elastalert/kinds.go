@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,13 @@ var kinds = map[string]func(*one) ([]draft, error){
 // grouped gives a draft the groups of query_key. Events without the key are a group of their own,
 // but where Elasticsearch counts the groups they are none.
 func (r *one) grouped(d draft, counted bool) draft {
+	if r.is("use_count_query") && slices.Contains(countable, r.kind) {
+		if r.get("query_key") != nil {
+			r.say(imports.WithinPoll, "count-query",
+				"use_count_query counts all events together, so query_key makes no groups")
+		}
+		return d
+	}
 	for _, name := range imports.Values(r.root, "query_key") {
 		source, own := r.filters.types.source(name), r.filters.types.own(name)
 		if own == source {
@@ -64,6 +72,9 @@ func (r *one) grouped(d draft, counted bool) draft {
 	}
 	return d
 }
+
+// countable are the types that can do with the numbers of events, see use_count_query.
+var countable = []string{"frequency", "flatline", "spike"}
 
 // timeframe is the length of the window, which some types must have.
 func (r *one) timeframe() (time.Duration, error) {
@@ -126,6 +137,7 @@ func (r *one) spike() ([]draft, error) {
 	field := r.value("field_value")
 	if field != "" {
 		count = "avg(" + r.filters.types.own(field) + ")"
+		r.remark("field-value", "field_value is cut to whole numbers there, and here it is not")
 	}
 	return r.spikeOf(count, field != "")
 }
@@ -143,19 +155,9 @@ func (r *one) spikeOf(number string, mean bool) ([]draft, error) {
 	before := number + " offset " + duration.Format(frame)
 	up := fmt.Sprintf("%s >= %s * %s", number, height, before)
 	down := fmt.Sprintf("%s <= %s / %s", number, before, height)
-	var when string
-	switch kind := r.value("spike_type"); kind {
-	case "up":
-		when = up
-	case "down":
-		when = down
-	case "both":
-		when = "(" + up + " or " + down + ")"
-	default:
-		return nil, fmt.Errorf("spike_type %q is none of up, down and both", kind)
-	}
+	limits := ""
 	if mean {
-		when += fmt.Sprintf(" and %s != 0 and %s != 0", number, before)
+		limits = fmt.Sprintf(" and %s != 0 and %s != 0", number, before)
 	} else {
 		for _, limit := range []struct{ key, number string }{
 			{"threshold_cur", number}, {"threshold_ref", before},
@@ -165,13 +167,29 @@ func (r *one) spikeOf(number string, mean bool) ([]draft, error) {
 				return nil, err
 			}
 			if ok {
-				when += fmt.Sprintf(" and %s >= %s", limit.number, n)
+				limits += fmt.Sprintf(" and %s >= %s", limit.number, n)
 			}
 		}
 	}
 	r.verdict = imports.WithinPoll
-	d := draft{when: when, window: frame, keep: frame, polled: true}
-	return []draft{r.grouped(d, r.is("use_terms_query"))}, nil
+	// after a match both windows have to fill again
+	d := r.grouped(draft{window: frame, keep: 2 * frame, polled: true}, r.is("use_terms_query"))
+	if len(d.by) > 0 && number == "count()" && limits == "" {
+		// a key without events is forgotten, and nothing beside nothing is no spike
+		up, down = up+" and "+number+" > 0", down+" and "+before+" > 0"
+	}
+	switch kind := r.value("spike_type"); kind {
+	case "up":
+		d.when = up
+	case "down":
+		d.when = down
+	case "both":
+		d.when = "(" + up + " or " + down + ")"
+	default:
+		return nil, fmt.Errorf("spike_type %q is none of up, down and both", kind)
+	}
+	d.when += limits
+	return []draft{d}, nil
 }
 
 func (r *one) spikeMetric() ([]draft, error) {
@@ -326,7 +344,7 @@ func (r *one) percentage() ([]draft, error) {
 	if err := r.require("match_bucket_filter"); err != nil {
 		return nil, err
 	}
-	q, err := r.filters.list(r.get("match_bucket_filter"))
+	q, err := r.filter("match_bucket_filter")
 	if err != nil {
 		return nil, err
 	}

@@ -189,6 +189,7 @@ func (p *luceneParser) name() (string, bool) {
 	}
 	text, _ := p.term(":")
 	p.nameless = p.i
+	p.space() // Lucene skips it between any two tokens
 	if text == "" || p.i == len(p.text) || p.text[p.i] != ':' {
 		return "", false
 	}
@@ -261,6 +262,12 @@ func (p *luceneParser) value(field string) (rule.Query, error) {
 	}
 	if field == "*" && text == "*" {
 		return nil, nil
+	}
+	if field == "" && (text == "or" || text == "and" || text == "not") {
+		p.f.remark(
+			"lower-case",
+			text+" in lower case is a word to search for there, and no operator; so it is here",
+		)
 	}
 	return p.each(field, func(name string) (rule.Query, error) {
 		if wild {
