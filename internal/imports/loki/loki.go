@@ -33,6 +33,10 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 	return ruler.Translate(s.Name(), files, o, query)
 }
 
+// topology is what the rules of Juju's charms have in their selectors. The charm replaces it with
+// the labels of its application, of which juju_application is one.
+const topology = "%%juju_topology%%"
+
 // query translates the query of a rule.
 func query(
 	r ruler.Rule,
@@ -45,6 +49,8 @@ func query(
 	case r.Type != "" && r.Type != "loki":
 		return nil, "its group is of type " + r.Type + ", which is not about logs", nil
 	}
+	charm := strings.Contains(r.Expr, topology)
+	r.Expr = strings.ReplaceAll(r.Expr, topology, `juju_application=~".+"`)
 	e, err := logql.Parse(r.Expr)
 	if err != nil && ruler.IsMetric(r.Expr) || err == nil && strings.Contains(r.Expr, "__name__") {
 		return nil, "it is about metrics; rules over metrics stay where they are", nil
@@ -69,6 +75,10 @@ func query(
 	}
 	if err := l.lower(e); err != nil {
 		return nil, "", err
+	}
+	if charm {
+		l.t.Remark(imports.Differs, "juju", "Juju writes the labels of the charm's application for "+
+			"%%%%juju_topology%%%%; here it is any application; import Loki's own rules for one each")
 	}
 	if o.Faithful {
 		if l.t.Every = interval; interval > l.t.Window {

@@ -49,6 +49,21 @@ func imported(t *testing.T, expr string, more ...string) (text, report string) {
 
 func TestQueries(t *testing.T) {
 	for _, c := range []struct{ expr, want, report string }{
+		{ // lines that are not JSON are none
+			`sum(count_over_time({app="a"} | json | __error__="" [5m])) > 3`,
+			"match: {stream.app|cased: a, line|re: ^\\s*\\{(?s:.*)\\}\\s*$} when: count() > 3 " +
+				"window: 5m", "differs json-error",
+		},
+		{ // and have no level
+			`sum(count_over_time({app="a"} | json | __error__!="JSONParserErr" | lvl="x" [5m])) > 3`,
+			"extract: [{from: line, json: [lvl]}] match: {stream.app|cased: a, fields.lvl|cased: x} " +
+				"when: count() > 3 window: 5m", "",
+		},
+		{ // of a charm, whose application is not known
+			`sum by (level) (count_over_time(({%%juju_topology%%, app="a"})[5m])) > 3`,
+			"match: {stream.juju_application|exists: \"true\", stream.app|cased: a} " +
+				"when: count() > 3 window: 5m by: [level=stream.level]", "differs juju",
+		},
 		{
 			`sum(count_over_time({app="shop"} |= "ERR" [5m])) > 3`,
 			"match: {stream.app|cased: shop, line|contains|cased: ERR} when: count() > 3 window: 5m",

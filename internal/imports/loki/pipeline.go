@@ -30,6 +30,7 @@ type pipeline struct {
 	line    string   // why the line is no longer the one that was shipped
 	entry   string   // the field that unpack has made the line; "" for none
 	failing bool     // lines with an error of the parser are still there
+	parsed  bool     // lines that are not JSON have been left out by name
 	partial bool     // logfmt is asked for several fields, or for one under another name
 	named   []string // fields that json and logfmt were asked for, which are empty where they miss
 }
@@ -185,6 +186,13 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 				"has",
 		)
 	}
+	if p.parsed && r.Unwrap == nil {
+		all = append(all, tree.Leaf{
+			Field: "line", Mods: "re", Values: []string{`^\s*\{(?s:.*)\}\s*$`},
+		})
+		l.once(imports.Differs, "json-error",
+			"__error__ leaves out lines that are not JSON; here those that are not within braces")
+	}
 	return tree.All(all...), p, nil
 }
 
@@ -204,6 +212,10 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 		n, err := p.predicate(s.Of)
 		if err == nil && p.failing && rejects(s.Of) {
 			p.failing = false
+		}
+		if c, ok := s.Of.(*logql.Compare); ok && (c.Number || rejects(c)) &&
+			!strings.HasPrefix(c.Name, "__error") && !slices.Contains(p.labels, c.Name) {
+			p.parsed = false // only a line that is JSON has the label
 		}
 		return n, err
 	case *logql.LineFormat:
@@ -496,8 +508,8 @@ func (p *pipeline) predicate(q logql.Predicate) (tree.Node, error) {
 
 func (p *pipeline) compare(c *logql.Compare) (tree.Node, error) {
 	if c.Name == "__error__" || c.Name == "__error_details__" {
-		if c.Op == "=" && c.Text == "" {
-			p.failing = false
+		if c.Op == "=" && c.Text == "" || p.failing && c.Op == "!=" && c.Text == "JSONParserErr" {
+			p.parsed, p.failing = p.parsed || p.failing, false
 			return nil, nil
 		}
 		return nil, errors.New("lines are chosen by __error__, which logs here do not have")
