@@ -246,3 +246,21 @@ func TestRestartKeepsRecentTimes(t *testing.T) {
 		t.Errorf("time has come to %v", got.Sub(monday))
 	}
 }
+
+// At the instant at which a group is forgotten nothing fires any more.
+func TestNothingFiresAsGroupEnds(t *testing.T) {
+	for remember, want := range map[string][]string{
+		"20m": {"20m0s g/Silent{host=a} resolved"},
+		"21m": {"20m0s g/Silent{host=a} firing", "21m0s g/Silent{host=a} resolved"},
+	} {
+		w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: Silent, when: count() == 0, window: 10m, for: 10m, by: [host], remember: `+remember+`}
+`)
+		w.log(0, `"host":"a"`)
+		w.time(time.Hour)
+		w.notified(append([]string{"10m0s g/Silent{host=a} pending"}, want...)...)
+	}
+}

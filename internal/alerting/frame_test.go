@@ -283,6 +283,34 @@ func TestFramesAreScans(t *testing.T) {
 	}
 }
 
+// The delays of logs are the same when they are read from a frame.
+func TestFramesKeepDelays(t *testing.T) {
+	records := frameRecords(0, 60)
+	for i := range records {
+		records[i].Timestamp = records[i].Timestamp.Add(3 * time.Second)
+	}
+	direct := frameEngine(t, frameRules, func(models.Alert) {})
+	through := frameEngine(t, frameRules, func(models.Alert) {})
+	direct.Apply(direct.NewScanner().Scan(records))
+	r := through.NewFrameReader()
+	err := r.Reset(frameOf(through.NewFrameWriter(), through.NewScanner(), records))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	scan, err := r.Scan(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through.Apply(scan)
+	want, got := direct.Watermarks()[0].Delays, through.Watermarks()[0].Delays
+	if got != want || got.Count() != 8 {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // Bytes that others have written can neither crash a reader nor have it take memory without bound.
 func FuzzFrame(f *testing.F) {
 	e := frameEngine(f, frameRules, func(models.Alert) {})

@@ -113,6 +113,20 @@ func TestMissedAlertIsKeptWhenItFires(t *testing.T) {
 	}
 }
 
+// Of late logs those are followed that are at most an hour and a window before the newest of them.
+func TestEarlierLateLogsAreFollowed(t *testing.T) {
+	for before, want := range map[time.Duration]int64{62 * time.Minute: 1, 72 * time.Minute: 0} {
+		w := newLateWorld(t, "count() >= 2")
+		newest := w.now.Add(-time.Hour)
+		w.put("a", newest)
+		w.put("a", newest.Add(-before))
+		w.put("a", newest.Add(-before))
+		if w.rs.missedAlerts != want {
+			t.Errorf("%v before: %d alerts are missed", before, w.rs.missedAlerts)
+		}
+	}
+}
+
 func TestEndedAlertsKeepTheNewest(t *testing.T) {
 	var l endedAlerts
 	for n := range int64(2 * maxEnded) {
