@@ -28,6 +28,7 @@ func TestTemplatesDoBoundedWork(t *testing.T) {
 		`{{ range .Window }}{{ end }}`:                                               "range goes over .Window, whose length",
 		`{{ range $i := .Count }}{{ end }}`:                                          "range goes over .Count, whose length",
 		`{{ range $.Count }}{{ end }}`:                                               "whose length nothing bounds",
+		`{{ range $ }}{{ end }}`:                                                     "whose length nothing bounds",
 		`{{ range len .Last }}{{ end }}`:                                             "whose length nothing bounds",
 		`{{ if true }}{{ range (1000000) }}{{ end }}{{ end }}`:                       "whose length nothing bounds",
 		`{{ with .Last }}{{ else }}{{ range .Count }}{{end}}{{end}}`:                 "whose length nothing bounds",
