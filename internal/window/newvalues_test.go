@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,5 +110,31 @@ func TestChangedWithin(t *testing.T) {
 	}
 	if c.n != 2 {
 		t.Error(c.n)
+	}
+}
+
+// A group remembers as many values as it may, and of more forgets a tenth: those not seen for
+// longest.
+func TestMostValuesAreRemembered(t *testing.T) {
+	n := novelty{seen: make(map[string][]stretch, maxSeen)}
+	for i := range int64(maxSeen) {
+		n.seen[strconv.FormatInt(i, 10)] = []stretch{{first: i, last: i}}
+	}
+	if n.purgeSeen(0, 0, maxSeen); len(n.seen) != maxSeen {
+		t.Errorf("%d values are remembered", len(n.seen))
+	}
+	few := novelty{seen: map[string][]stretch{}}
+	for i := range int64(20) { // the first is seen again last
+		few.seen[strconv.FormatInt(i, 10)] = []stretch{{first: i, last: max(i, 100-100*i)}}
+	}
+	few.evict()
+	var gone []string
+	for i := range 20 {
+		if name := strconv.Itoa(i); few.seen[name] == nil {
+			gone = append(gone, name)
+		}
+	}
+	if diff := cmp.Diff([]string{"1", "2"}, gone); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
