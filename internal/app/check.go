@@ -113,10 +113,20 @@ func (r *Report) checkRules(
 	collections []SigmaConfig,
 ) error {
 	slices.Sort(names)
-	set, report, err := (&sigmaFiles{once: true}).load(collections, texts, slices.Compact(names))
+	files := sigmaFiles{once: true}
+	passing := o.Logs == nil && len(texts)+len(names) == 0
+	var batch checkBatch
+	if passing {
+		files.each = batch.add
+	}
+	set, report, err := files.load(collections, texts, slices.Compact(names))
 	if err != nil {
 		r.fail("", err)
 		return nil
+	}
+	if passing {
+		batch.check(set)
+		r.Errors = append(r.Errors, batch.errs...)
 	}
 	if len(collections) > 0 {
 		r.Sigma = report
@@ -130,6 +140,12 @@ func (r *Report) checkRules(
 		}
 		return named
 	})
+	if passing {
+		if len(r.Errors) == 0 {
+			r.Warnings = report.findings()
+		}
+		return nil
+	}
 	for _, one := range set.Rules {
 		r.fail("", alerting.CheckCompiles(one))
 	}
@@ -147,6 +163,31 @@ func (r *Report) checkRules(
 	}
 	r.Warnings = append(report.findings(), set.NotIgnored(found)...)
 	return nil
+}
+
+// checkBatch compiles Sigma rules, some at a time, while they are read, and lets go of them.
+// Nothing else is said of them, since they are written by others: to hold all would be for nothing.
+type checkBatch struct {
+	rules []*rule.Rule
+	errs  problem.List
+}
+
+func (b *checkBatch) add(set *rule.Set, one *rule.Rule) {
+	if b.rules = append(b.rules, one); len(b.rules) == 256 {
+		b.check(set)
+	}
+}
+
+func (b *checkBatch) check(set *rule.Set) {
+	for _, one := range b.rules {
+		b.errs = append(b.errs, problem.ListOf("", alerting.CheckCompiles(one))...)
+	}
+	_, err := match.Lint(&rule.Set{Rules: b.rules, Lists: set.Lists})
+	b.errs = append(b.errs, problem.ListOf("", err)...)
+	for _, one := range b.rules {
+		set.Release(one)
+	}
+	b.rules = b.rules[:0]
 }
 
 // fail adds the mistakes in an error about a file.

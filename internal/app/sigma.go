@@ -69,6 +69,7 @@ type sigmaFiles struct {
 	taken []rule.Document // the rules that the last load has accepted
 	// whether the files are read once, so that their texts need not be remembered
 	once bool
+	each func(*rule.Set, *rule.Rule) // is given each rule as it is read, if not nil
 }
 
 // collection is the Sigma rules of one entry of the configuration.
@@ -251,7 +252,11 @@ func (s *sigmaFiles) translate(
 		}
 	}
 	var documents []rule.Document
-	set, err := rule.LoadDocuments(func(yield func(rule.Document) bool) {
+	each := s.each
+	if each == nil {
+		each = func(*rule.Set, *rule.Rule) {}
+	}
+	set, err := rule.LoadEach(func(yield func(rule.Document) bool) {
 		for _, t := range translations {
 			for d := range t.Documents {
 				if s.keep {
@@ -262,7 +267,7 @@ func (s *sigmaFiles) translate(
 				}
 			}
 		}
-	}, texts, files...)
+	}, each, texts, files...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -254,5 +256,35 @@ func TestSigmaRulesOfACluster(t *testing.T) {
 	c.Cluster.Enabled = false
 	if _, err := p.rules(c); err != nil || len(p.sigma.taken) > 0 {
 		t.Errorf("without a cluster %d texts are kept; %v", len(p.sigma.taken), err)
+	}
+}
+
+// Sigma rules alone are compiled while they are read, and not held; rules of files are.
+func TestCheckLetsGoOfSigmaRules(t *testing.T) {
+	var batch checkBatch
+	documents := func(yield func(rule.Document) bool) {
+		text := "groups:\n- name: g\n  rules:\n  - {alert: A%d, match: {a|re: 'b{%d}'}}\n"
+		for i, repeats := range []int{1, 1000, 2} {
+			var node yaml.Node
+			if err := yaml.Unmarshal(fmt.Appendf(nil, text, i, repeats), &node); err != nil {
+				t.Fatal(err)
+			}
+			if !yield(rule.Document{File: "f", Root: node.Content[0]}) {
+				return
+			}
+		}
+	}
+	set, err := rule.LoadEach(documents, batch.add, nil)
+	if err != nil || len(set.Rules) != 3 || set.Rules[0].Match == nil {
+		t.Fatal(err, set)
+	}
+	batch.check(set)
+	if one := set.Rules[2]; one.ID() != "g/A2" || one.Match != nil || len(batch.errs) > 0 {
+		t.Error(one, batch.errs)
+	}
+	set, _ = rule.LoadEach(documents, batch.add, nil)
+	set.Rules[1].Annotations = map[string]string{"a": "{{ .Gone.x }}"}
+	if batch.check(set); len(batch.errs) == 0 {
+		t.Error("a template that fails is not reported")
 	}
 }

@@ -153,15 +153,37 @@ type Document struct {
 // mistakes is left out, and its mistakes are in the set's Refused: one bad rule of a large
 // collection must not keep out the others.
 func LoadDocuments(documents iter.Seq[Document], texts []File, names ...string) (*Set, error) {
+	return LoadEach(documents, func(*Set, *Rule) {}, texts, names...)
+}
+
+// LoadEach is LoadDocuments that hands over each rule of a document when it has been read, before
+// the next document is asked for. The set holds what was read so far; see Set.Release.
+func LoadEach(
+	documents iter.Seq[Document], each func(*Set, *Rule), texts []File, names ...string,
+) (*Set, error) {
 	r := newReader()
 	r.load(texts, names)
 	for d := range documents {
 		r.current++
+		rules := len(r.set.Rules)
 		if list := r.tolerant(d); len(list) > 0 {
 			r.set.Refused[r.current-1] = list
 		}
+		for _, one := range r.set.Rules[rules:] {
+			each(r.set, one)
+		}
 	}
 	return r.finish()
+}
+
+// Release lets go of what a rule says, and keeps what it is. A command that checks thousands of
+// rules has no need of all of them at once.
+func (s *Set) Release(r *Rule) {
+	*r = Rule{
+		Name: r.Name, Group: r.Group, UID: r.UID, Record: r.Record, LintIgnore: r.LintIgnore,
+		Origin: r.Origin, Pos: r.Pos,
+	}
+	delete(s.places, r)
 }
 
 // tolerant reads a document, and takes it back if it has mistakes, which it returns.
