@@ -94,6 +94,7 @@ func (s *Store) Import(
 	outbox.saved()
 	s.outbox.replace(outbox)
 	s.commits, s.positions, s.full = commit, maps.Clone(positions), false
+	s.fails(false)
 	s.snapshot, s.snapshotSize = number, size
 	s.log, s.logSize = number+1, 0
 	removeBefore(s.fs, s.dir, number, s.opts.Logger)

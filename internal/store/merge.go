@@ -66,7 +66,9 @@ func (s *Store) awaitMerge() {
 // merge, when the logs have grown as much again, covers them.
 func (s *Store) mergeEnded(m merged) {
 	s.merging = nil
-	s.mergeErr = m.err
+	s.ailing.Lock()
+	s.unmerged = m.err
+	s.ailing.Unlock()
 	s.metrics.merged(m.err)
 	if m.err != nil {
 		s.opts.Logger.Error("merge of checkpoint logs failed, it will be tried again",

@@ -95,15 +95,15 @@ func (s *Store) History() []models.Alert { return s.outbox.all() }
 // Health returns an error while an operator should act: the last commit or merge
 // failed, or the outbox is nearly full or has lost transitions.
 func (s *Store) Health() error {
-	s.mu.Lock()
-	failed, mergeErr := s.full && s.commits > 0, s.mergeErr
-	s.mu.Unlock()
+	s.ailing.Lock()
+	failed, unmerged := s.failed, s.unmerged
+	s.ailing.Unlock()
 	var errs []error
 	if failed {
 		errs = append(errs, errors.New("the last checkpoint could not be written"))
 	}
-	if mergeErr != nil {
-		errs = append(errs, fmt.Errorf("merge checkpoint logs: %w", mergeErr))
+	if unmerged != nil {
+		errs = append(errs, fmt.Errorf("merge checkpoint logs: %w", unmerged))
 	}
 	return errors.Join(append(errs, s.outbox.alarm())...)
 }

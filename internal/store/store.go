@@ -99,8 +99,12 @@ type Store struct {
 	salt         uint32      // of the newest log
 	logSize      int64       // of all logs since the last attempt to merge them
 	merging      chan merged // yields the outcome of the running merge; nil when none is running
-	mergeErr     error
 	copying      bool // an export reads the files, or an import writes one
+
+	// what Health says, which does not wait for a commit
+	ailing   sync.Mutex // guards the two
+	failed   bool       // the last commit failed, or its files were removed
+	unmerged error      // of the last merge
 }
 
 // Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a
@@ -158,6 +162,7 @@ func (s *Store) Begin() *Checkpoint {
 		s.opts.Logger.Error("checkpoint files were removed while the program runs; "+
 			"a whole checkpoint replaces them", "directory", s.dir)
 		s.full, s.reopen = true, true
+		s.fails(true)
 	}
 	s.checkpoint.reset(s.full)
 	return &s.checkpoint
@@ -216,7 +221,7 @@ func (s *Store) Commit(c *Checkpoint) error {
 	s.outbox.release() // also when it failed: a full disk stops no notification
 	s.metrics.committed(time.Since(began), written, err)
 	s.metrics.sizes(s.snapshotSize, s.logSize)
-	if err != nil {
+	if s.fails(err != nil); err != nil {
 		s.full = true
 		return hint(fmt.Errorf("commit checkpoint: %w", err), s.dir)
 	}
@@ -246,6 +251,13 @@ func (s *Store) commit(c *Checkpoint) (int64, error) {
 	s.full = false
 	s.mergeIfDue()
 	return written, nil
+}
+
+// fails notes for Health whether the last commit failed.
+func (s *Store) fails(failed bool) {
+	s.ailing.Lock()
+	defer s.ailing.Unlock()
+	s.failed = failed
 }
 
 // Positions returns the source positions that the last committed checkpoint covers.

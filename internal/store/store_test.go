@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -775,6 +776,37 @@ func TestCheckpointDoesNotBlockDelivery(t *testing.T) {
 	if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
+}
+
+// Health, which each page shows, is said while a commit waits for the disk.
+func TestHealthDoesNotWaitForDisk(t *testing.T) {
+	waits, goOn := make(chan struct{}), make(chan struct{})
+	s, err := Open(t.TempDir(), Options{Logger: quiet, Sync: func() error {
+		waits <- struct{}{}
+		<-goOn
+		return errors.New("the disk is full")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed := make(chan error)
+	go func() { committed <- s.Commit(s.Begin()) }()
+	<-waits
+	health := make(chan error)
+	go func() { health <- s.Health() }()
+	select {
+	case err := <-health:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for the disk")
+	}
+	goOn <- struct{}{}
+	if err := <-committed; err == nil || s.Health() == nil {
+		t.Errorf("%v, %v", err, s.Health())
+	}
+	s.Close()
 }
 
 // Positions of earlier releases have no time at which their source was reachable.
