@@ -91,14 +91,14 @@ func (s *state) Positions() []models.SourcePosition {
 	return list
 }
 
-// Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands
-// still but for a reload, which may decide something in the meantime. So what was decided is taken
-// last: sent twice, under the same ID, is better than saved as sent and lost.
-func (s *state) Checkpoint(positions, dropped []models.SourcePosition) error {
+// Checkpoint takes what is to be written to disk. The source calls it between two scans, so the
+// engine stands still but for a reload, which may decide something in the meantime. So what was
+// decided is taken last: sent twice, under the same ID, is better than saved as sent and lost.
+func (s *state) Checkpoint(positions, dropped []models.SourcePosition) (write func() error) {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
 	}
-	return s.checkpoint(positions, dropped)()
+	return s.checkpoint(positions, dropped)
 }
 
 // savedAtOnce is how many groups are encoded while the engine waits: a fraction of a millisecond.

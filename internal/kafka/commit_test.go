@@ -101,3 +101,49 @@ func TestCommitIsTakenAtOnce(t *testing.T) {
 		f.close()
 	})
 }
+
+// Reading goes on while a checkpoint is written. Nothing is committed until it is, no other one is
+// taken, and what became urgent meanwhile is saved at once then.
+func TestReadingGoesOnWhileCheckpointIsWritten(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := keeping{newNotebook()}
+		engine.alarming = true
+		_, r := started(b, b.sourceConfig(), engine)
+		b.numbered(0, 0, 5)
+		b.waitCommitted(0, 5)
+		free := engine.stuck()
+		b.numbered(0, 5, 10)
+		b.waitSeen(engine.seen, offsets(0, 0, 10))
+		b.numbered(0, 10, 20)
+		b.waitSeen(engine.seen, offsets(0, 0, 20))
+		if at := engine.position(b, 0).Next; at != 5 || b.committed(0) != 5 {
+			t.Errorf("saved to %d, committed to %d before the disk has it", at, b.committed(0))
+		}
+		began := time.Now()
+		free()
+		b.wait("the next", func() bool { return engine.position(b, 0).Next == 20 })
+		if took := time.Since(began); took > checkpointInterval/2 {
+			t.Errorf("it took %v", took)
+		}
+		b.waitCommitted(0, 20)
+		r.stop()
+	})
+}
+
+// A disk that is stuck stops reading after a while, and so the loop that liveness looks at.
+func TestStuckCheckpointStopsReading(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := keeping{newNotebook()}
+		_, r := started(b, b.sourceConfig(), engine)
+		free := engine.stuck()
+		time.Sleep(2 * writeBeside)
+		b.numbered(0, 0, 10)
+		time.Sleep(2 * writeBeside)
+		if seen := engine.seen(); len(seen) > 0 {
+			t.Errorf("%v is read", seen)
+		}
+		free()
+		b.waitCommitted(0, 10)
+		r.stop()
+	})
+}

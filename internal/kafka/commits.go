@@ -174,21 +174,52 @@ func (c *committer) note(
 	return errors.Join(errs...)
 }
 
-// commitSoon commits in the background unless a commit is in flight. It takes the positions now:
-// when the request is sent more records were read, which no checkpoint covers, and a crash would
-// lose them.
+// commitSoon commits in the background unless a commit is in flight.
 func (c *committer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
+	if t := c.take(); t != nil {
+		wg.Go(func() { c.sendTaken(ctx, t, true) })
+	}
+}
+
+// taken are positions that are to be committed.
+type taken struct {
+	offsets map[string]map[int32]kgo.EpochOffset
+	before  map[*partition]int64 // what the group had, as far as it is known
+}
+
+// take takes the positions as they are now, to be sent by sendTaken; nil when a commit is in
+// flight. When they are sent more records were read, which no checkpoint covers, and a crash would
+// lose them.
+func (c *committer) take() *taken {
 	c.assignment.mu.Lock()
 	defer c.assignment.mu.Unlock()
 	if c.committing {
-		return
+		return nil
 	}
 	c.committing = true
-	offsets := c.offsets(c.assignment.sorted())
-	wg.Go(func() {
-		c.send(ctx, offsets)
-		c.assignment.mu.Lock()
-		c.committing = false
-		c.assignment.mu.Unlock()
-	})
+	t := &taken{before: map[*partition]int64{}}
+	for _, p := range c.assignment.parts {
+		t.before[p] = p.committedOffset
+	}
+	t.offsets = c.offsets(c.assignment.sorted())
+	return t
+}
+
+// sendTaken sends what was taken, if the checkpoint that covers it is durable. Otherwise the group
+// has what it had.
+func (c *committer) sendTaken(ctx context.Context, t *taken, durable bool) {
+	if t == nil {
+		return
+	}
+	if durable {
+		c.send(ctx, t.offsets)
+	}
+	c.assignment.mu.Lock()
+	defer c.assignment.mu.Unlock()
+	c.committing = false
+	for p, at := range t.before {
+		if !durable && p.committedOffset == committedUnknown {
+			p.committedOffset = at
+		}
+	}
 }

@@ -70,6 +70,7 @@ type groupConsumer struct {
 	// topics with partitions that no member reads, and since when
 	unassigned map[string]time.Time
 	cancelPoll context.CancelFunc
+	woken      bool // the next poll does not wait
 	// start of the last successful probe
 	lastProbe        time.Time
 	unansweredProbes int // failed probes since then
@@ -252,9 +253,10 @@ func (g *groupConsumer) poll(ctx context.Context, timeout time.Duration, max int
 	}
 	g.assignment.mu.Lock()
 	g.cancelPoll = cancel
-	if g.assignment.changed {
+	if g.assignment.changed || g.woken {
 		cancel()
 	}
+	g.woken = false
 	g.assignment.mu.Unlock()
 	fetches := g.client.PollRecords(pollCtx, max)
 	g.lastPollFailed = fetches.NumRecords() == 0 && hasErrors(fetches)
@@ -276,10 +278,11 @@ func hasErrors(fetches kgo.Fetches) (found bool) {
 // allowRebalance lets rebalances proceed.
 func (g *groupConsumer) allowRebalance() { g.client.AllowRebalance() }
 
-// wake ends a waiting poll.
+// wake ends a waiting poll, or has the next one not wait.
 func (g *groupConsumer) wake() {
 	g.assignment.mu.Lock()
 	defer g.assignment.mu.Unlock()
+	g.woken = true
 	if g.cancelPoll != nil {
 		g.cancelPoll()
 	}

@@ -316,6 +316,7 @@ type notebook struct {
 	fail      error // of checkpoints
 	alarming  bool  // what is applied is urgent
 	urgent    bool
+	disk      chan struct{} // is closed when checkpoints can be written; nil when they can
 }
 
 func newNotebook() *notebook {
@@ -418,7 +419,21 @@ func (k keeping) Positions() []models.SourcePosition {
 	return slices.Collect(maps.Values(k.positions))
 }
 
-func (k keeping) Checkpoint(positions, dropped []models.SourcePosition) error {
+func (k keeping) Checkpoint(positions, dropped []models.SourcePosition) (write func() error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	values := slices.Clone(k.values)
+	k.urgent = false
+	return func() error { return k.write(positions, dropped, values) }
+}
+
+func (k keeping) write(positions, dropped []models.SourcePosition, values []string) error {
+	k.mu.Lock()
+	disk := k.disk
+	k.mu.Unlock()
+	if disk != nil {
+		<-disk
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.fail != nil {
@@ -431,9 +446,21 @@ func (k keeping) Checkpoint(positions, dropped []models.SourcePosition) error {
 	for _, p := range positions {
 		k.positions[models.Partition{Topic: p.Topic, Partition: p.Partition}] = p
 	}
-	k.saved = slices.Clone(k.values)
-	k.urgent = false
+	k.saved = values
 	return nil
+}
+
+// stuck has checkpoints wait until free is called.
+func (k keeping) stuck() (free func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.disk = make(chan struct{})
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		close(k.disk)
+		k.disk = nil
+	}
 }
 
 func (k keeping) Urgent() bool          { k.mu.Lock(); defer k.mu.Unlock(); return k.urgent }

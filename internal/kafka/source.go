@@ -89,10 +89,11 @@ type Engine interface {
 type Checkpointer interface {
 	// Positions are those of the last checkpoint. It is called once, first.
 	Positions() []models.SourcePosition
-	// Checkpoint makes state and positions durable; offsets are committed after it returns.
-	// Dropped positions belong to topics that no longer exist. Positions of released partitions
-	// have Left set.
-	Checkpoint(positions, dropped []models.SourcePosition) error
+	// Checkpoint takes state and positions as they are now, and returns what makes them durable:
+	// it is called once, before the next Checkpoint, and maybe beside all other methods. Offsets
+	// are committed after it returns nil. Dropped positions belong to topics that no longer exist.
+	// Positions of released partitions have Left set.
+	Checkpoint(positions, dropped []models.SourcePosition) (write func() error)
 	// Urgent reports whether a checkpoint should not wait for the next second.
 	Urgent() bool
 	// Rewind is how far back a start without a checkpoint replays.
@@ -141,6 +142,7 @@ type Source struct {
 	// the last checkpoint is being taken, and other members read on
 	leaving        bool
 	lastCheckpoint time.Time
+	saving         saving
 	pollLimit      int // records of the next poll at most
 	commits        sync.WaitGroup
 	// the engine has panicked; it is not called any more
@@ -447,12 +449,10 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	}
 	s.advance()
 	s.pollLimit = nextPoll(s.pollLimit, s.cfg.PollRecords, records, time.Since(began))
-	if changed || time.Since(s.lastCheckpoint) >= checkpointInterval ||
+	if changed || s.saving.wanted() || time.Since(s.lastCheckpoint) >= checkpointInterval ||
 		s.checkpointer != nil && s.checkpointer.Urgent() {
 		s.reportShared()
-		if s.checkpoint() {
-			s.group.commits.commitSoon(context.WithoutCancel(ctx), &s.commits)
-		}
+		s.save(context.WithoutCancel(ctx))
 	}
 	s.broken = false
 	return reopen
@@ -463,32 +463,6 @@ func (s *Source) advance() {
 	var now time.Time
 	now, s.progress = s.group.progress(s.progress)
 	s.engine.Advance(now, s.progress)
-}
-
-// checkpoint returns whether offsets may be committed.
-func (s *Source) checkpoint() bool {
-	s.lastCheckpoint = time.Now()
-	s.deadLetters.flush()
-	if s.checkpointer == nil {
-		return true
-	}
-	a := s.group.assignment
-	positions := append(a.positions(nil), a.releasedPositions()...)
-	dropped := s.droppedPositions(positions)
-	positions = append(positions, s.unclaimed(positions, dropped)...)
-	for i := range positions {
-		positions[i].Left = positions[i].Left || s.leaving
-	}
-	if err := s.checkpointer.Checkpoint(positions, dropped); err != nil {
-		s.counters.errors.add("checkpoint", 1)
-		s.group.problems.set("checkpoint", err)
-		s.group.limited.error("checkpoint", "checkpoint failed; offsets are not committed",
-			"error", err)
-		return false
-	}
-	s.dropped = nil
-	s.group.problems.clear("checkpoint")
-	return true
 }
 
 // unclaimed are saved positions of partitions that are not assigned to us yet; the state covers
@@ -529,6 +503,7 @@ func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 		return
 	}
 	if saved := s.checkpoint(); saved && !lost {
+		s.commits.Wait() // one in flight is of earlier positions
 		s.group.commits.commit(ctx, parts)
 	}
 }

@@ -538,7 +538,7 @@ func (e panicking) Apply(s models.Scan) {
 	e.keeping.Apply(s)
 }
 
-func (e panicking) Checkpoint(positions, dropped []models.SourcePosition) error {
+func (e panicking) Checkpoint(positions, dropped []models.SourcePosition) func() error {
 	if e.broken.Load() {
 		e.asked.Add(1)
 	}
