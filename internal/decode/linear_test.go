@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/linear"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -65,21 +65,12 @@ var prefixes = []string{
 	"\x82\xa1a\x91", "\xa2\x61a\x9f",
 }
 
-// cpu returns the processor time of the thread: other processes do not change it.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(1, &u) != nil { // RUSAGE_THREAD, of Linux
-		return time.Duration(time.Now().UnixNano())
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // readTime returns how long it takes to read a record, all its fields included.
 func readTime(d *Decoder, rec *models.Record) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	logs := 0
-	begin := cpu()
+	begin := linear.ThreadTime()
 	d.Decode(rec, func(l *Log) {
 		readAll(d)(l)
 		for id := range FieldWellKnown {
@@ -90,7 +81,7 @@ func readTime(d *Decoder, rec *models.Record) time.Duration {
 			l.Lookup("a.b.c")
 		}
 	}, func(Reason, string) {})
-	return cpu() - begin
+	return linear.ThreadTime() - begin
 }
 
 // linearSize is the size of the larger record. LINEAR_KIB=1024 finds what costs little for each
@@ -129,6 +120,18 @@ func superlinearRecord(
 	return bad(), a, b
 }
 
+// add adds a shape of records to a report.
+func add(report *linear.Report, d *Decoder, shape string, sized func(size int) []byte) {
+	report.Add(shape, func(whole bool) func() {
+		size := linearSize() / 4
+		if whole {
+			size = linearSize()
+		}
+		record := recordOf(string(sized(size)))
+		return func() { readTime(d, record) }
+	})
+}
+
 // "One log must not stop the engine": the time to read a record is linear in its size, whatever is
 // repeated in it.
 func TestLinearTime(t *testing.T) {
@@ -137,6 +140,8 @@ func TestLinearTime(t *testing.T) {
 	}
 	defer debug.SetMaxStack(debug.SetMaxStack(4 << 20)) // of a depth in proportion to it, it dies
 	d := newBenchDecoder(t)
+	report := linear.NewReport("decode: detected")
+	defer report.Log(t)
 	for i, p := range prefixes {
 		for j, token := range tokens {
 			if os.Getenv("LINEAR") == "" && (i*5+j)%3 > 0 { // a third of them; all with LINEAR
@@ -146,9 +151,11 @@ func TestLinearTime(t *testing.T) {
 			if j%2 == i%2 {
 				suffix = `"}`
 			}
-			bad, a, b := superlinear(d, func(size int) []byte {
+			sized := func(size int) []byte {
 				return []byte(p + strings.Repeat(token, size/len(token)) + suffix)
-			})
+			}
+			add(report, d, fmt.Sprintf("%q + %q ... + %q", p, token, suffix), sized)
+			bad, a, b := superlinear(d, sized)
 			if bad {
 				t.Errorf("%q + %q ... + %q: a quarter %v, all %v", p, token, suffix, a, b)
 			}
@@ -166,18 +173,22 @@ func TestLinearTimeOfEachFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		report := linear.NewReport("decode: " + format)
 		for j, token := range tokens {
 			if os.Getenv("LINEAR") == "" && (i+j)%4 > 0 { // a quarter of them; all with LINEAR
 				continue
 			}
 			p := prefixes[(i*7+j)%len(prefixes)]
-			bad, a, b := superlinear(d, func(size int) []byte {
+			sized := func(size int) []byte {
 				return []byte(p + strings.Repeat(token, size/len(token)))
-			})
+			}
+			add(report, d, fmt.Sprintf("%q + %q ...", p, token), sized)
+			bad, a, b := superlinear(d, sized)
 			if bad {
 				t.Errorf("%s: %q + %q ...: a quarter %v, all %v", format, p, token, a, b)
 			}
 		}
+		report.Log(t)
 	}
 }
 

@@ -5,7 +5,8 @@
 // of four times its size, by the processor time of the thread, so other processes hardly disturb
 // it. It is broken when the larger one takes more than six times as long, and more than Enough,
 // which no linear work needs, in each of a dozen measurements. LINEAR_FACTOR=8 makes inputs larger,
-// and finds what costs little for each byte and still is quadratic.
+// and finds what costs little for each byte and still is quadratic. LINEAR_REPORT=1 has each law
+// say the largest ratio of the two times; scripts/linear.sh makes a table of them.
 package linear
 
 import (
@@ -69,6 +70,7 @@ type Law struct {
 type T interface {
 	Helper()
 	Errorf(format string, args ...any)
+	Logf(format string, args ...any)
 }
 
 // maxStack is what a stack has at most during a check: less than a frame for each of the bytes.
@@ -78,22 +80,36 @@ const maxStack = 4 << 20
 // calls it, and on no other goroutine.
 func (l Law) Check(t T, name string, shapes []Shape, work func(text string)) {
 	t.Helper()
+	report := NewReport(name)
 	for _, s := range shapes {
+		report.Add(s.String(), func(whole bool) func() {
+			size := l.size() / 4
+			if whole {
+				size = l.size()
+			}
+			text := s.Text(size)
+			return func() { work(text) }
+		})
 		if small, large, broken := l.Breaks(
 			func(size int) func() { text := s.Text(size); return func() { work(text) } },
 		); broken {
 			t.Errorf("%s of %v: a quarter %v, all %v", name, s, small, large)
 		}
 	}
+	report.Log(t)
+}
+
+func (l Law) size() int {
+	if l.Size == 0 {
+		return 64 << 10
+	}
+	return l.Size
 }
 
 // Breaks measures work that is prepared for two sizes. It returns the times of a quarter and of the
 // whole, and whether they break the law.
 func (l Law) Breaks(prepare func(size int) func()) (small, large time.Duration, broken bool) {
-	size, enough := l.Size, l.Enough
-	if size == 0 {
-		size = 64 << 10
-	}
+	size, enough := l.size(), l.Enough
 	if enough == 0 {
 		enough = 50 * time.Millisecond
 	}
@@ -120,7 +136,7 @@ func (l Law) Breaks(prepare func(size int) func()) (small, large time.Duration, 
 func took(work func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	begin := threadTime()
+	begin := ThreadTime()
 	work()
-	return threadTime() - begin
+	return ThreadTime() - begin
 }

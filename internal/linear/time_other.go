@@ -6,5 +6,5 @@ import "time"
 
 var begun = time.Now()
 
-// threadTime is the time so far.
-func threadTime() time.Duration { return time.Since(begun) }
+// ThreadTime is the time so far.
+func ThreadTime() time.Duration { return time.Since(begun) }
