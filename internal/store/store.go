@@ -99,7 +99,7 @@ type Store struct {
 	salt         uint32      // of the newest log
 	logSize      int64       // of all logs since the last attempt to merge them
 	merging      chan merged // yields the outcome of the running merge; nil when none is running
-	copying      bool // an export reads the files, or an import writes one
+	copying      bool        // an export reads the files, or an import writes one
 
 	// what Health says, which does not wait for a commit
 	ailing   sync.Mutex // guards the two
