@@ -11,10 +11,10 @@ import (
 type saving struct {
 	dropped int // positions that the last one drops; guarded by the lock of the source
 
-	mu   sync.Mutex    // guards what follows
-	busy chan struct{} // is closed when it is written; nil when none is being written
-	owed bool          // another one was wanted meanwhile
-	err  error         // why the last one could not be written
+	mu      sync.Mutex    // guards what follows
+	busy    chan struct{} // is closed when it is written; nil when none is being written
+	pending bool          // another one was wanted meanwhile
+	err     error         // why the last one could not be written
 }
 
 // writeBeside is how long a checkpoint may be written before reading waits for it: a disk that is
@@ -25,16 +25,16 @@ const writeBeside = 5 * time.Second
 func (w *saving) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.busy, w.owed = make(chan struct{}), false
+	w.busy, w.pending = make(chan struct{}), false
 }
 
 // end notes that it is, and reports whether another one was wanted meanwhile.
-func (w *saving) end() (owed bool) {
+func (w *saving) end() (pending bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.busy)
 	w.busy = nil
-	return w.owed
+	return w.pending
 }
 
 // postponed reports whether a checkpoint is being written, after which the one that is wanted is
@@ -42,15 +42,15 @@ func (w *saving) end() (owed bool) {
 func (w *saving) postponed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.owed = w.busy != nil
-	return w.owed
+	w.pending = w.busy != nil
+	return w.pending
 }
 
 // wanted reports whether a checkpoint was postponed.
 func (w *saving) wanted() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.owed
+	return w.pending
 }
 
 // await returns how the last checkpoint went, when it is written.
