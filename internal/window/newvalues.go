@@ -1,8 +1,8 @@
 package window
 
 import (
+	"cmp"
 	"encoding/binary"
-	"maps"
 	"slices"
 )
 
@@ -170,18 +170,22 @@ func (n *novelty) evictSeen(until int64) {
 
 // evict forgets a tenth of the texts, those not seen for longest.
 func (n *novelty) evict() {
-	age := func(text string) int64 { return n.seen[text][len(n.seen[text])-1].last }
-	texts := slices.SortedFunc(maps.Keys(n.seen), func(a, b string) int {
-		if age(a) != age(b) {
-			return int(min(max(age(a)-age(b), -1), 1))
+	type aged struct {
+		text string
+		last int64
+	}
+	texts := make([]aged, 0, len(n.seen))
+	for text, stretches := range n.seen {
+		texts = append(texts, aged{text, stretches[len(stretches)-1].last})
+	}
+	slices.SortFunc(texts, func(a, b aged) int {
+		if a.last != b.last {
+			return cmp.Compare(a.last, b.last)
 		}
-		if a < b {
-			return -1
-		}
-		return 1
+		return cmp.Compare(a.text, b.text)
 	})
-	for _, text := range texts[:len(texts)/10] {
-		delete(n.seen, text)
+	for _, t := range texts[:len(texts)/10] {
+		delete(n.seen, t.text)
 	}
 }
 
