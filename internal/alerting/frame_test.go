@@ -283,6 +283,32 @@ func TestFramesAreScans(t *testing.T) {
 	}
 }
 
+// The time of a match is the same to the nanosecond when it is read from a frame, though those of
+// other logs are whole milliseconds.
+func TestFramesKeepNanoseconds(t *testing.T) {
+	records := frameRecords(0, 3*recentLogs)
+	one := &records[3] // it is not measured, and neither among the first nor the last
+	one.Value = bytes.Replace(one.Value, []byte(".3Z"), []byte(".300000001Z"), 1)
+	one.Value = bytes.Replace(one.Value, []byte("ERROR"), []byte("FATAL"), 1)
+	e := frameEngine(t, "groups: [{name: g, rules: [{alert: A, match: level>=FATAL}]}]",
+		func(models.Alert) {})
+	r := e.NewFrameReader()
+	if err := r.Reset(frameOf(e.NewFrameWriter(), e.NewScanner(), records)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	scan, err := r.Scan(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := scan.(*scanned).hits
+	if want := int64(1_700_000_000_300_000_001); len(hits) != 1 || hits[0].time != want {
+		t.Errorf("got %+v, want one at %d", hits, want)
+	}
+}
+
 // The delays of logs are the same when they are read from a frame.
 func TestFramesKeepDelays(t *testing.T) {
 	records := frameRecords(0, 60)
