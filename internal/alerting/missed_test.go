@@ -140,3 +140,18 @@ func TestEndedAlertsKeepTheNewest(t *testing.T) {
 		t.Error("the end of a group whose alerts end often is forgotten")
 	}
 }
+
+// An alert that is pending, firing or suppressed covers what came after it began, and one that has
+// ended covers nothing.
+func TestAlertsCoverLaterLogs(t *testing.T) {
+	if (*alert)(nil).startsBefore(5) {
+		t.Error("a group without an alert has one")
+	}
+	for p, up := range map[phase]bool{idle: false, pending: true, firing: true, suppressed: true} {
+		a := &alert{phase: p}
+		a.episode.startsAt = 5
+		if a.startsBefore(4) || a.startsBefore(5) != up {
+			t.Errorf("phase %v: %v before, %v then", p, a.startsBefore(4), a.startsBefore(5))
+		}
+	}
+}
