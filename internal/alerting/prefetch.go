@@ -3,7 +3,7 @@ package alerting
 import "hash/maphash"
 
 const (
-	prefetchHits  = 64     // hits whose groups are touched together
+	prefetchHits  = 64    // hits whose groups are touched together
 	prefetchAbove = 10_000 // groups of a rule; fewer of them are in the processor's caches anyway
 )
 
@@ -39,7 +39,11 @@ func (w *prefetcher) prefetch(st *state, sc *scan, hits []hit) {
 			hash:   maphash.Bytes(rs.groups.seed, sc.bytes(hits[i].key)),
 			looked: true,
 		}
-		touched += uint64(rs.groups.slots[rs.groups.home(w.found[i].hash)])
+	}
+	for i := range hits { // by itself: between two hashes the processor would look at few slots
+		if rs := w.units[i]; rs != nil {
+			touched += uint64(rs.groups.slots[rs.groups.home(w.found[i].hash)])
+		}
 	}
 	for i := range hits {
 		if rs := w.units[i]; rs != nil {

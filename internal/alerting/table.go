@@ -4,13 +4,14 @@ import "hash/maphash"
 
 // table finds the groups of a rule by their keys: open addressing over numbers, and the groups
 // themselves in chunks that never move. It costs 8 bytes a group beside the group, where a map of
-// strings costs 40.
+// strings costs 40. Where there are many, chunks are cut from slabs in huge pages of the kernel.
 type table struct {
 	seed   maphash.Seed
 	slots  []slot // a power of two
 	live   int
 	chunks [][]group
-	dirty  []bool // by chunk: it has groups that were changed since the last save began
+	slab   []group // room for further chunks, none in a small table
+	dirty  []bool  // by chunk: it has groups that were changed since the last save began
 	marks  marks
 	free   []uint32 // numbers of groups that were removed
 	next   uint32   // the number after the highest that was ever given
@@ -41,7 +42,10 @@ func (m *marks) begin(full bool) {
 }
 
 const (
-	chunkGroups = 64 // 6,144 bytes, which the allocator has a size for
+	chunkGroups = 64                // 6,144 bytes, which the allocator has a size for
+	slabGroups  = 682 * chunkGroups // 4 MB, of which at least one huge page is whole
+	slabsAbove  = 4 * slabGroups    // groups of a table that grows by slabs from here on
+	hugeSlots   = 1 << 20           // slots that are as large as a slab
 	numberBits  = 24
 	maxGroups   = 1<<numberBits - 2 // of one rule
 )
@@ -88,7 +92,7 @@ func (t *table) add(key string) uint32 {
 		number = t.next
 		t.next++
 		if number%chunkGroups == 0 {
-			t.chunks, t.dirty = append(t.chunks, make([]group, chunkGroups)), append(t.dirty, false)
+			t.chunks, t.dirty = append(t.chunks, t.chunk()), append(t.dirty, false)
 		}
 	}
 	*t.at(number) = group{
@@ -97,6 +101,20 @@ func (t *table) add(key string) uint32 {
 	t.live++
 	t.insert(number)
 	return number
+}
+
+// chunk is room for the next groups: by itself in a small table, of a slab in a large one.
+func (t *table) chunk() []group {
+	if t.next < slabsAbove {
+		return make([]group, chunkGroups)
+	}
+	if len(t.slab) == 0 {
+		t.slab = make([]group, slabGroups)
+		huge(t.slab)
+	}
+	chunk := t.slab[:chunkGroups:chunkGroups]
+	t.slab = t.slab[chunkGroups:]
+	return chunk
 }
 
 func (t *table) insert(number uint32) {
@@ -112,6 +130,9 @@ func (t *table) insert(number uint32) {
 func (t *table) grow() {
 	old := t.slots
 	t.slots = make([]slot, max(8, 2*len(old)))
+	if len(t.slots) >= hugeSlots {
+		huge(t.slots)
+	}
 	for _, s := range old {
 		if s != 0 {
 			t.insert(s.number())
@@ -152,5 +173,6 @@ func (t *table) each(f func(number uint32, g *group)) {
 
 // bytes is the memory of the table and its groups, without what they point to.
 func (t *table) bytes() int {
-	return len(t.slots)*4 + len(t.chunks)*chunkGroups*groupBytes + cap(t.free)*4
+	groups := len(t.chunks)*chunkGroups + len(t.slab)
+	return len(t.slots)*4 + groups*groupBytes + cap(t.free)*4
 }

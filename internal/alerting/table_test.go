@@ -42,3 +42,23 @@ func TestTableIsAMap(t *testing.T) {
 		heap.set(number, never)
 	}
 }
+
+// A table that has grown beyond single chunks still finds every group, and where it stood.
+func TestTableOfSlabs(t *testing.T) {
+	table := newTable(maphash.MakeSeed())
+	keys := make([]string, slabsAbove+slabGroups+1)
+	groups := make([]*group, len(keys))
+	for i := range keys {
+		keys[i] = fmt.Sprint(i)
+		groups[i] = table.at(table.add(keys[i]))
+	}
+	for i, key := range keys {
+		number, ok := table.find([]byte(key))
+		if !ok || table.at(number) != groups[i] || groups[i].key != key {
+			t.Fatalf("%s is %d, %v", key, number, ok)
+		}
+	}
+	if want := slabsAbove + 2*slabGroups; table.bytes() < want*groupBytes {
+		t.Errorf("%d bytes, but there is room for %d groups", table.bytes(), want)
+	}
+}
