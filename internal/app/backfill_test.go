@@ -70,6 +70,7 @@ func TestNewRuleNotifiesActiveAlerts(t *testing.T) {
 
 // A rule about what is new has learnt from the logs before it came what is not.
 func TestNewRuleHasLearnt(t *testing.T) {
+	skipShort(t)
 	inWorld(t, 1, func(w *world) {
 		w.rules = quietRules
 		r := w.start("data")

@@ -37,12 +37,12 @@ func (w *world) spread(service string, n int) {
 	}
 }
 
-// skipShort leaves a test out where tests are to be short: several members in fake time take long
+// skipShort leaves a test out where tests are to be short: several members, and hours, take long
 // with the race detector.
 func skipShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("several members take long with the race detector")
+		t.Skip("it takes long with the race detector")
 	}
 }
 
@@ -456,6 +456,7 @@ func TestClusterRecordsValues(t *testing.T) {
 // Alertmanager's API lists the same alerts and groups at each member, with the silences and
 // inhibitions that hold.
 func TestClusterAlertsAPI(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		w.routes(everyAlert + `inhibit_rules:
 - {source_matchers: [service="one"], target_matchers: [service="two"]}

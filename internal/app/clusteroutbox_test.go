@@ -115,6 +115,7 @@ func (w *world) writing(name string) func(p *process) {
 
 // What a leader that is killed had decided and not written, its successor writes.
 func TestClusterOutboxOutlivesLeader(t *testing.T) {
+	skipShort(t)
 	inWorld(t, 4, func(w *world) {
 		list := []*run{w.start("a", w.writing("of a")), w.start("b", w.writing("of b"))}
 		w.spread("first", 12)

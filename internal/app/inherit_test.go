@@ -18,6 +18,7 @@ import (
 // takes over; alerts end as they would have. A member that is not the first one does not bring a
 // state.
 func TestClusterInheritsInstance(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		t := w.t
 		single := w.start("a")

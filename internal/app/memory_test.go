@@ -72,6 +72,7 @@ func TestMemoryLimit(t *testing.T) {
 
 // What the start took is given back once, a while after it.
 func TestMemoryOfTheStartIsGivenBack(t *testing.T) {
+	skipShort(t)
 	inWorld(t, 1, func(w *world) {
 		var freed atomic.Int32
 		r := w.start("data", func(p *process) { p.settled = func() { freed.Add(1) } })

@@ -104,6 +104,7 @@ func TestRulesOverRecordedValues(t *testing.T) {
 
 // Kills, stops and a topic that cannot be written change nothing of what is recorded.
 func TestRecordedValuesSurvive(t *testing.T) {
+	skipShort(t)
 	kept := func(o *devbroker.Options) {
 		o.Topics = append(o.Topics, devbroker.Topic{Name: "values", Partitions: 2})
 	} // not compacted, unlike one that is made

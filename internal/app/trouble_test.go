@@ -357,6 +357,7 @@ func TestFullDisk(t *testing.T) {
 // A record from the future harms no other: the errors of another host raise their alert, also
 // when both are read as a backlog.
 func TestRecordFromTheFuture(t *testing.T) {
+	skipShort(t)
 	f := func(what string, ahead time.Duration, backlog bool) {
 		t.Helper()
 		inWorld(t, 1, func(w *world) {
