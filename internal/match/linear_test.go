@@ -17,6 +17,9 @@ import (
 // log. Quadratic time at 64 KiB is a second, so no machine is slow enough to fail
 // it and none is fast enough to pass it wrongly.
 func TestPredicatesTakeLinearTime(t *testing.T) {
+	if testing.Short() { // the race detector's own work is not linear
+		t.Skip("it measures processor time")
+	}
 	leaf := func(op rule.Op, text string) *rule.Leaf {
 		return &rule.Leaf{Field: "f", Op: op, Text: text}
 	}
@@ -63,6 +66,9 @@ var law = linear.Law{Enough: 150 * time.Millisecond}
 
 // Two fields are compared in time in proportion to them, also where both are long lists.
 func TestComparisonsTakeLinearTime(t *testing.T) {
+	if testing.Short() { // the race detector's own work is not linear
+		t.Skip("it measures processor time")
+	}
 	shapes := []linear.Shape{
 		{Prefix: "[", Part: "1,", Suffix: "2]"}, {Prefix: "[", Part: `"a",`, Suffix: `"b"]`},
 		{Prefix: "[", Part: `"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",`, Suffix: "0]"}, {Part: "a"},
@@ -184,6 +190,9 @@ func (oneField) Severity() int { return 0 }
 func (o oneField) EachValue(f func(decode.Value) bool) { f(o.value) }
 
 func TestRegexpsReadBoundedPrefix(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine that takes long with the race detector")
+	}
 	re := regexp.MustCompile("(?:a?b*){400}x")
 	leaf := &rule.Leaf{Field: "f", Op: rule.OpRegexp, Regexp: re, Instructions: 10_000}
 	ix, err := Compile([]rule.Query{leaf}, Options{})
