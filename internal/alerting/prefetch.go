@@ -3,7 +3,7 @@ package alerting
 import "hash/maphash"
 
 const (
-	prefetchHits  = 64    // hits whose groups are touched together
+	prefetchHits  = 64     // hits whose groups are touched together
 	prefetchAbove = 10_000 // groups of a rule; fewer of them are in the processor's caches anyway
 )
 
