@@ -283,15 +283,9 @@ func TestFramesAreScans(t *testing.T) {
 	}
 }
 
-// The time of a match is the same to the nanosecond when it is read from a frame, though those of
-// other logs are whole milliseconds.
-func TestFramesKeepNanoseconds(t *testing.T) {
-	records := frameRecords(0, 3*recentLogs)
-	one := &records[3] // it is not measured, and neither among the first nor the last
-	one.Value = bytes.Replace(one.Value, []byte(".3Z"), []byte(".300000001Z"), 1)
-	one.Value = bytes.Replace(one.Value, []byte("ERROR"), []byte("FATAL"), 1)
-	e := frameEngine(t, "groups: [{name: g, rules: [{alert: A, match: level>=FATAL}]}]",
-		func(models.Alert) {})
+// throughFrame scans records, and reads what was found from a frame.
+func throughFrame(t *testing.T, e *Engine, records []models.Record) models.Scan {
+	t.Helper()
 	r := e.NewFrameReader()
 	if err := r.Reset(frameOf(e.NewFrameWriter(), e.NewScanner(), records)); err != nil {
 		t.Fatal(err)
@@ -303,7 +297,19 @@ func TestFramesKeepNanoseconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hits := scan.(*scanned).hits
+	return scan
+}
+
+// The time of a match is the same to the nanosecond when it is read from a frame, though those of
+// other logs are whole milliseconds.
+func TestFramesKeepNanoseconds(t *testing.T) {
+	records := frameRecords(0, 3*recentLogs)
+	one := &records[3] // it is not measured, and neither among the first nor the last
+	one.Value = bytes.Replace(one.Value, []byte(".3Z"), []byte(".300000001Z"), 1)
+	one.Value = bytes.Replace(one.Value, []byte("ERROR"), []byte("FATAL"), 1)
+	e := frameEngine(t, "groups: [{name: g, rules: [{alert: A, match: level>=FATAL}]}]",
+		func(models.Alert) {})
+	hits := throughFrame(t, e, records).(*scanned).hits
 	if want := int64(1_700_000_000_300_000_001); len(hits) != 1 || hits[0].time != want {
 		t.Errorf("got %+v, want one at %d", hits, want)
 	}
@@ -318,19 +324,7 @@ func TestFramesKeepDelays(t *testing.T) {
 	direct := frameEngine(t, frameRules, func(models.Alert) {})
 	through := frameEngine(t, frameRules, func(models.Alert) {})
 	direct.Apply(direct.NewScanner().Scan(records))
-	r := through.NewFrameReader()
-	err := r.Reset(frameOf(through.NewFrameWriter(), through.NewScanner(), records))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := r.Next(); err != nil {
-		t.Fatal(err)
-	}
-	scan, err := r.Scan(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	through.Apply(scan)
+	through.Apply(throughFrame(t, through, records))
 	want, got := direct.Watermarks()[0].Delays, through.Watermarks()[0].Delays
 	if got != want || got.Count() != 8 {
 		t.Errorf("got %v, want %v", got, want)
